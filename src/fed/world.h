@@ -1,0 +1,93 @@
+/* world.h - the outside as the federation logic asks for it: one small table of functions.
+ * For:    everything fed cannot do itself. It only asks; answers come back as plain fed_on_* calls (fed.h), never from
+ *         inside an asking call.
+ * Filled: by app/bind.c from io/, by test/sim from a fake network and clock.
+ * Per stanza there is only `flush`.                                         */
+#ifndef FED_WORLD_H
+#define FED_WORLD_H
+
+#include "s2s/base.h"
+#include "s2s/domain.h"
+#include "s2s/stream.h"
+
+typedef struct fed_conn fed_conn; /* one connection and its stream, owned by fed */
+
+typedef enum fed_side { FED_OUTSIDE, FED_INSIDE } fed_side;
+
+/* An address; v4-mapped IPv6 addresses have been unmapped by io. */
+typedef struct fed_addr {
+    uint8_t family; /* 4, 6 */
+    uint8_t bytes[16];
+    uint16_t port; /* host order; 0 where it means nothing */
+} fed_addr;
+
+#define FED_ADDR_TEXT 64
+const char *fed_addr_print(const fed_addr *a, char out[FED_ADDR_TEXT]); /* "192.0.2.1:5269", "[2001:db8::1]:5269" */
+bool fed_addr_eq(const fed_addr *a, const fed_addr *b);                 /* port included */
+
+typedef enum fed_query { FED_QUERY_SRV, FED_QUERY_ADDR } fed_query; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
+
+typedef struct fed_srv {
+    uint16_t priority, weight, port;
+    s2s_domain target; /* len 0: the root, "no service". Targets of bad syntax are left out by the resolver */
+} fed_srv;
+
+typedef struct fed_dns {
+    s2s_err err; /* OK, DNS_NOT_FOUND (NXDOMAIN or no data), DNS_FAILED (SERVFAIL, bogus, timeout) */
+    bool secure; /* DNSSEC */
+    uint32_t ttl; /* seconds */
+    const fed_srv *srv; /* lent for the call */
+    size_t n_srv;
+    const fed_addr *addr; /* port 0; lent for the call */
+    size_t n_addr;
+} fed_dns;
+
+typedef struct fed_tls_info {
+    char version[16]; /* "TLSv1.3" */
+    char cipher[64];
+    bool has_cert;    /* the peer showed one */
+    char subject[128]; /* for logs; printable, cut off */
+} fed_tls_info;
+
+typedef struct fed_tls_ask {
+    s2s_role role;         /* S2S_INITIATING: TLS client */
+    s2s_domain ours;       /* whose certificate we show; len 0: the inside certificate, or the default */
+    s2s_domain sni;        /* client: name to send; len 0: none */
+    bool ask_client_cert;  /* server */
+    fed_side side;
+} fed_tls_ask;
+
+typedef enum fed_level { FED_DEBUG, FED_INFO, FED_NOTICE, FED_WARN, FED_ERROR } fed_level;
+typedef struct fed_field {
+    const char *key;
+    s2s_span value;
+} fed_field;
+
+typedef struct fed_world {
+    uint64_t (*now)(void *w); /* ms, monotonic */
+    void (*random)(void *w, void *out, size_t n);
+    void (*wake_at)(void *w, uint64_t ms); /* call fed_tick then; UINT64_MAX: never. The last call counts */
+    /* Answer by fed_on_dns(f, ticket, ...), always, within the resolver's own deadline. */
+    void (*resolve)(void *w, uint64_t ticket, fed_query what, const s2s_domain *name);
+    /* Opens a TCP connection for c. Answer by fed_on_connected or fed_on_lost. Gives the handle that all calls below take;
+     * NULL: could not even begin (no descriptor): fed treats it as S2S_E_RESOURCE. */
+    void *(*dial)(void *w, fed_conn *c, fed_side side, const fed_addr *to);
+    /* Writes what fed_conn_out still holds, then does the handshake. Answer by fed_on_tls or fed_on_lost. */
+    void (*start_tls)(void *w, void *io, const fed_tls_ask *ask);
+    /* Judges the peer's chain against a reference domain (RFC 6120 13.7.2). OK or one of S2S_E_CERT_*. Synchronous. */
+    s2s_err (*judge)(void *w, void *io, const s2s_domain *reference, fed_side side);
+    /* c has output: at the end of the loop turn the world takes fed_conn_out and says fed_conn_sent. */
+    void (*flush)(void *w, void *io);
+    void (*pause)(void *w, void *io, bool paused); /* stop or go on reading */
+    /* Plaintext offset up to which the peer's kernel has acknowledged (TCP_INFO); counts from the connection's start. */
+    uint64_t (*acked)(void *w, void *io);
+    /* Ends it: flushes what was handed over if `gracefully` (bounded by the world), close_notify, FIN. No fed_on_* comes for
+     * it afterwards. The handle is dead when this returns. fed has drained fed_conn_out before, or gives it up. */
+    void (*close)(void *w, void *io, bool gracefully);
+    /* XEP-0185: hex HMAC over "receiving originating id". 64 characters and NUL. Inside and outside use separate secrets. */
+    void (*dialback_key)(void *w, fed_side side, const s2s_domain *receiving, const s2s_domain *originating, s2s_span id,
+                         char out[65]);
+    void (*log)(void *w, fed_level level, const char *event, const fed_field *fields, size_t n);
+} fed_world;
+
+#endif
