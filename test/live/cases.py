@@ -1,0 +1,253 @@
+"""cases.py - the cases of the live suite, in the order they run.
+
+Each is a coroutine that gets the stage, raises Wrong (or anything) when it
+does not hold, and may return lines to print. Every wait in it has a bound.
+"""
+
+import asyncio
+import collections
+import re
+
+from lab import until
+from proxy import binary, unbalanced
+from stage import LOCAL, MANY, REMOTE, domain_of
+from traffic import Flow, judge
+
+Case = collections.namedtuple("Case", "name seconds proxy run")
+CASES = []
+
+
+class Wrong(Exception):
+    """The case does not hold; the text says what was seen."""
+
+
+def case(name, seconds, proxy=True):
+    def add(run):
+        CASES.append(Case(name, seconds, proxy, run))
+        return run
+    return add
+
+
+def expect(true, sentence):
+    if not true:
+        raise Wrong(sentence)
+
+
+async def presence_reaches(sender, receiver):
+    n = len(receiver.presence)
+    sender.show(receiver.jid)
+    await until(lambda: (sender.jid, "available") in receiver.presence[n:], 15,
+                f"presence of {sender.jid} at {receiver.jid}")
+
+
+async def talk(sender, receiver, number):
+    """Message, presence and ping from one user to the other."""
+    sender.say(receiver.jid, number)
+    await receiver.hears(sender.jid, number)
+    await presence_reaches(sender, receiver)
+    await sender.ping(receiver.jid + "/lab")
+
+
+def facts_at(server, direction, inner, outer):
+    """What the outside server saw: how the pair was proved, and whether by TLS (and which)."""
+    if direction == "out":
+        return server.facts_in(inner, outer)
+    return server.facts_out(outer, inner)
+
+
+async def expect_facts(server, direction, inner, outer, proof):
+    seen = await until(lambda: facts_at(server, direction, inner, outer), 10,
+                       f"{server.host.name} logs how {inner} and {outer} were proved")
+    expect(seen == (proof, True), f"{server.host.name} saw proof {seen[0]}, TLS {seen[1]};"
+                                  f" expected {proof} over TLS")
+
+
+# -- the lab proves itself: no Causeway anywhere ------------------------------------------
+
+def _self_test(kind, proof):
+    pro, ejb = f"pro-{kind}", f"ejb-{kind}"
+
+    @case(f"lab: Prosody and ejabberd federate directly, both ways, proof {proof}", 90,
+          proxy=False)
+    async def run(stage):
+        await stage.up("dns", pro, ejb)
+        a = await stage.user("ann@" + domain_of(pro))
+        b = await stage.user("ann@" + domain_of(ejb))
+        await talk(a, b, 1)
+        await talk(b, a, 2)
+        for server, inner, outer in ((pro, ejb, pro), (ejb, pro, ejb)):
+            for direction in ("in", "out"):
+                await expect_facts(stage.servers[server], direction, domain_of(inner),
+                                   domain_of(outer), proof)
+
+
+_self_test("cert", "certificate")
+_self_test("dial", "dialback")
+
+
+@case("lab: a local server cannot reach the outside but through the proxy", 60, proxy=False)
+async def no_way_round(stage):
+    await stage.up("dns")
+    reach = stage.lab.hosts["hq1"].run(
+        ["/usr/bin/python3", "-c",
+         "import socket; socket.create_connection(('%s', 53), 2)" % stage.dns])
+    expect(reach.returncode != 0 and "unreachable" in reach.stderr,
+           f"hq1 reaches the outside: {reach.returncode} {reach.stderr[-200:]}")
+
+
+# -- the matrix: inside x outside x proof x direction -----------------------------------------
+
+def _cell(hq, remote, direction):
+    kind, domains = LOCAL[hq]
+    outside, proof = REMOTE[remote]
+    inner, outer = domains[0], domain_of(remote)
+
+    @case(f"matrix: {kind.__name__} inside, {outside.__name__} outside, {proof}, {direction}", 90)
+    async def run(stage):
+        await stage.up(hq, remote)
+        local = await stage.user("alice@" + inner)
+        far = await stage.user("ann@" + outer)
+        sender, receiver = (local, far) if direction == "out" else (far, local)
+        await talk(sender, receiver, 10)
+        await expect_facts(stage.servers[remote], direction, inner, outer, proof)
+        own = stage.proxy.proof_of(inner, outer, direction)
+        # outward the proof of our own name is the peer's business; inward it is ours
+        if direction == "in":
+            expect(own == proof, f"causeway status says proof {own}")
+
+
+for _hq in LOCAL:
+    for _remote in REMOTE:
+        for _direction in ("out", "in"):
+            _cell(_hq, _remote, _direction)
+
+
+# -- one trunk -------------------------------------------------------------------------------
+
+@case("trunk: 50 remote domains and two local ones cross one TCP connection to Prosody", 120)
+async def one_trunk(stage):
+    await stage.up("hq1", "many")
+    inner = [await stage.user("alice@" + d) for d in LOCAL["hq1"][1]]
+    far = await asyncio.gather(*(stage.user("ann@" + d) for d in MANY))
+    waits = []
+    for n, a in enumerate(inner):
+        for i, b in enumerate(far):
+            a.say(b.jid, 1000 + n)
+            b.say(a.jid, 2000 + i)
+            waits += [b.hears(a.jid, 1000 + n, 60), a.hears(b.jid, 2000 + i, 60)]
+    await asyncio.gather(*waits)
+    hq1 = stage.lab.hosts["hq1"]
+    trunks = hq1.connections(5269)
+    expect(len(trunks) == 1 and trunks[0][0] == stage.inside_dns,
+           f"{len(trunks)} connections to hq1's port 5269: {trunks}")
+    kept = stage.proxy.ledger()
+    expect(not unbalanced(kept), f"ledger out of balance: {kept}")
+    return [f"{len(waits)} messages; 1 connection to hq1:5269, "
+            f"{len(hq1.dialled(5269))} of its own to us"]
+
+
+# -- kills in mid-traffic --------------------------------------------------------------------
+
+async def ledger_watch(stage, problems):
+    """The ledger is true at every moment: it is read all the while the traffic runs."""
+    while True:
+        kept = await asyncio.to_thread(stage.proxy.ledger)
+        wrong = unbalanced(kept)
+        if wrong:
+            problems.append(f"ledger out of balance in mid-traffic: {wrong}")
+            return
+        await asyncio.sleep(0.1)
+
+
+def _delta(before, after, direction):
+    now, then = after[direction], before[direction]
+    return {k: v - (0 if k == "queued" else then.get(k, 0)) for k, v in now.items()
+            if isinstance(v, int)}
+
+
+async def kill_and_restart(stage, victim, dying, living, flows):
+    """Both flows run; the victim is killed, stays dead while the other side talks on, returns."""
+    for f in flows:
+        f.start()
+    for f in flows:
+        await f.reaches(150)
+    stage.servers[victim].kill()
+    await dying.lost()
+    alive = next(f for f in flows if f.sender is living)
+    await alive.grows(150)
+    await stage.servers[victim].start()
+    await dying.online()
+    await alive.grows(150)
+    for f in flows:
+        await f.stop()
+    other = next(f for f in flows if f.sender is dying)
+    await other.knock()
+    other.start()
+    await other.reaches(150)
+    await other.stop()
+    for f in flows:
+        await f.finish()
+
+
+def _kill_case(title, hq, remote, victim):
+    @case(f"kill: {title} dies in mid-traffic and returns", 150)
+    async def run(stage):
+        await stage.up(hq, remote)
+        local = await stage.user("alice@" + LOCAL[hq][1][0])
+        far = await stage.user("ann@" + domain_of(remote))
+        out, back = Flow(local, far, "outbound"), Flow(far, local, "inbound")
+        await settle(stage)
+        before = stage.proxy.ledger()
+        for f in (out, back):
+            await f.knock()
+        problems = []
+        watch = asyncio.create_task(ledger_watch(stage, problems))
+        dying, living = (local, far) if victim == hq else (far, local)
+        await kill_and_restart(stage, victim, dying, living, (out, back))
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        after = await settle(stage)
+        notes = []
+        for f in (out, back):
+            found, figures = judge(f, _delta(before, after, f.direction), f.sender is dying)
+            problems += [f"{f.name()}: {p}" for p in found]
+            notes.append(figures)
+            notes += [f"  bounce: {c}: {t}" for c, t in f.texts()[:3]]
+        expect(not problems, "\n".join(problems + notes))
+        return notes
+
+
+async def settle(stage):
+    """The ledger when nothing is queued any more."""
+    def idle():
+        kept = stage.proxy.ledger()
+        return kept if not any(kept[d]["queued"] for d in ("inbound", "outbound")) else None
+    kept = await until(idle, 30, "nothing is queued")
+    expect(not unbalanced(kept), f"ledger out of balance: {kept}")
+    return kept
+
+
+_kill_case("the local server (Prosody)", "hq1", "pro-cert", "hq1")
+_kill_case("a remote server (Prosody, certificate)", "hq1", "pro-cert", "pro-cert")
+_kill_case("a remote server (ejabberd, dialback)", "hq1", "ejb-dial", "ejb-dial")
+_kill_case("the local server (ejabberd)", "hq2", "pro-dial", "hq2")
+
+
+# -- the end ---------------------------------------------------------------------------------
+
+@case("end: still one trunk per local server; SIGTERM drains; no complaint of a sanitizer", 60)
+async def ends_well(stage):
+    for name in LOCAL:
+        if stage.servers[name].process:
+            trunks = stage.lab.hosts[name].connections(5269)
+            expect(len(trunks) == 1, f"{len(trunks)} connections to {name}'s port 5269: {trunks}")
+    kept = await settle(stage)
+    process = stage.proxy.process
+    stage.proxy.stop()
+    expect(process.returncode == 0, f"causeway ended with {process.returncode}")
+    said = stage.proxy.complaints()
+    expect(not said, f"{binary()}: " + "\n".join(said[:10]))
+    shut = [n for n in REMOTE if stage.servers[n].process and "pro" in n and not
+            stage.servers[n].log.grep(re.compile(r"system-shutdown"))]
+    expect(not shut, f"these saw no system-shutdown: {shut}")
+    return [str(kept)]

@@ -1,0 +1,82 @@
+"""proxy.py - the program under test, as one more server of the lab.
+
+For:    writing its settings, running it, asking it with `causeway status --json`.
+Never:  looks into it by any other way than its commands and its log.
+"""
+
+import json
+import os
+import re
+
+from servers import Server
+
+FATES = ("acked", "written", "bounced", "dropped", "in_doubt", "queued")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def binary():
+    return os.environ.get("CAUSEWAY_BIN") or os.path.join(ROOT, "build/asan/src/app/causeway")
+
+
+class Causeway(Server):
+    LOG = "output.log"
+    INSIDE_NAME = "causeway.inside"     # the SRV target of its inside answers
+
+    def __init__(self, host, domains, servers, dns, ca_file):
+        """domains: {domain: (server name, Leaf)}; servers: {name: address}."""
+        super().__init__(host, domains)
+        import yaml
+        settings = {
+            "listen": {"outside": ["*:5269"], "inside": [host.address["inside"] + ":5269"],
+                       "inside_dns": host.address["inside"] + ":53",
+                       "admin": host.path("admin.sock")},
+            "domains": {d: {"server": s, "certificate": leaf.cert, "key": leaf.key}
+                        for d, (s, leaf) in domains.items()},
+            "servers": {n: {"attach": "s2s", "address": [a + ":5269"], "trust": [a + "/32"],
+                            "tls": "none"} for n, a in servers.items()},
+            "peers": {"*": {"tls": "required", "proof": ["certificate", "dialback"]}},
+            "dns": {"forward": [dns], "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},
+            "tls": {"ca": ca_file},
+        }
+        self.settings = host.write("causeway.yaml", yaml.safe_dump(settings, sort_keys=False))
+        host.resolver(dns)
+
+    def argv(self):
+        return [binary(), "run", "-c", self.settings]
+
+    def environ(self):
+        return {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+
+    def ask(self, *words):
+        return self.host.run([binary(), *words, "-c", self.settings])
+
+    def is_serving(self):
+        return self.ask("status", "--json").returncode == 0
+
+    def status(self):
+        done = self.ask("status", "--json")
+        if done.returncode != 0:
+            raise RuntimeError(f"causeway status: {done.stderr.strip()[-500:]}")
+        return json.loads(done.stdout)
+
+    def ledger(self):
+        return self.status()["ledger"]
+
+    def proof_of(self, local, remote, direction):
+        """How the pair was proved, as it says itself; None when it knows no such pair."""
+        a, b = (local, remote) if direction == "out" else (remote, local)
+        for pair in self.status()["pairs"]:
+            if pair["from"] == a and pair["to"] == b and pair.get("proof"):
+                return pair["proof"]
+        return None
+
+    def complaints(self):
+        """What a sanitizer or an assertion said, if anything."""
+        return [m.string for m in self.log.grep(re.compile(
+            r"AddressSanitizer|LeakSanitizer|runtime error:|ssertion"))]
+
+
+def unbalanced(ledger):
+    """The directions in which accepted is not the sum of the fates, with their figures."""
+    return {d: f for d, f in ledger.items()
+            if isinstance(f, dict) and f["accepted"] != sum(f[k] for k in FATES)}
