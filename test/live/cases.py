@@ -102,7 +102,7 @@ def _cell(hq, remote, direction):
     outside, proof = REMOTE[remote]
     inner, outer = domains[0], domain_of(remote)
 
-    @case(f"matrix: {kind.__name__} inside, {outside.__name__} outside, {proof}, {direction}", 90)
+    @case(f"matrix: {kind.TITLE} inside, {outside.TITLE} outside, {proof}, {direction}", 90)
     async def run(stage):
         await stage.up(hq, remote)
         local = await stage.user("alice@" + inner)

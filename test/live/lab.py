@@ -20,6 +20,7 @@ CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG = 1
 ROOT = "/run/lab"           # on the private tmpfs: gone with the mount namespace
+OUTER_PID = None            # our number as the caller of enter() sees it, for nsenter
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -89,6 +90,8 @@ def _become_init(parent):
         raise KeyboardInterrupt
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, stop)
+    global OUTER_PID
+    OUTER_PID = int(os.readlink("/proc/self"))      # /proc is still the caller's
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     _mount("proc", "/proc", "proc", 0)
     _mount("tmpfs", "/run", "tmpfs", 0)

@@ -9,6 +9,7 @@ program under test is $CAUSEWAY_BIN, or build/asan/src/app/causeway.
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import shutil
 import sys
@@ -23,11 +24,8 @@ NEEDS = ["prosody", "erl", "unbound", "ip", "ss"]
 
 def missing():
     out = [p for p in NEEDS if not shutil.which(p)]
-    for module in ("slixmpp", "yaml", "cryptography"):
-        try:
-            __import__(module)
-        except ImportError:
-            out.append("python3-" + module)
+    out += ["python3-" + m for m in ("slixmpp", "yaml", "cryptography")
+            if not importlib.util.find_spec(m)]
     return out
 
 
@@ -63,7 +61,7 @@ class Tap:
 def _skip_reason(case, binary):
     """Without a binary a person may still prove the lab itself; CI may not skip."""
     if case.proxy and not os.path.exists(binary) and not os.environ.get("CI"):
-        return f"no program to test: build it, or set CAUSEWAY_BIN ({binary})"
+        return f"no {binary}"
     return None
 
 

@@ -78,6 +78,7 @@ def _lua(value):
 
 
 class Prosody(Server):
+    TITLE, PACKAGE = "Prosody", "prosody"
     LOG = "prosody.log"
     MODULES = ["roster", "saslauth", "tls", "dialback", "disco", "ping"]
 
@@ -153,6 +154,7 @@ class Prosody(Server):
 
 
 class Ejabberd(Server):
+    TITLE, PACKAGE = "ejabberd", "ejabberd"
     LOG = "ejabberd.log"
     LIBS = "/usr/lib/x86_64-linux-gnu"
 

@@ -15,8 +15,6 @@ import slixmpp
 
 from lab import until
 
-
-
 Bounce = collections.namedtuple("Bounce", "peer number condition text")
 
 
@@ -71,8 +69,7 @@ class User:
         client.connect((self.address, 5222), force_starttls=False, disable_starttls=True)
         verdict = await ready
         if verdict != "up":
-            client.abort()
-            client.cancel_connection_attempt()
+            self._drop(client)
             return False
         self._client = client
         self._down.clear()
@@ -82,8 +79,16 @@ class User:
     async def offline(self):
         client, self._client = self._client, None
         if client:
-            client.abort()
+            self._drop(client)
             self._down.set()
+
+    @staticmethod
+    def _drop(client):
+        client.abort()
+        client.cancel_connection_attempt()
+        task = getattr(client, "_run_out_filters", None)    # abort() leaves it pending
+        if task:
+            task.cancel()
 
     @property
     def is_up(self):
