@@ -95,7 +95,7 @@ async def write_both_ways(tell, a, b):
         await receiver.hears(sender.jid, MESSAGES - 1, 30)
         got = receiver.numbers(sender.jid)
         if got != list(range(MESSAGES)):
-            raise SystemExit(f"messages lost or out of order: {got}")
+            raise RuntimeError(f"messages lost or out of order: {got}")
         tell.say(f"{' ' * len(sender.jid)}    and {MESSAGES} more, in order")
 
 
@@ -143,7 +143,7 @@ def ledger_line(tell, ledger):
                  + " + ".join(f"{k} {f[k]}" for k in FATES if f[k]))
     wrong = unbalanced(ledger)
     if wrong:
-        raise SystemExit(f"ledger NOT balanced: {wrong}")
+        raise RuntimeError(f"ledger NOT balanced: {wrong}")
     print("\nledger balanced", flush=True)
 
 
@@ -167,8 +167,18 @@ async def keep(tell, stage):
 async def demo(args):
     from stage import Stage
     print("Causeway between real XMPP servers")
-    tell = Teller(5)
     stage = Stage()
+    try:
+        await show(Teller(5), stage, args)
+    except Exception as e:      # a person watches: say what failed, and what Causeway said last
+        print(f"\nthe demo failed: {type(e).__name__}: {e}")
+        for line in stage.proxy.log.lines()[-15:]:
+            print("  causeway: " + line)
+        return 1
+    return 0
+
+
+async def show(tell, stage, args):
     tell.head("A private network, an internet, and Causeway between them")
     describe(tell, stage)
     tell.head("Everything is started")
@@ -194,7 +204,6 @@ async def demo(args):
         await user.offline()
     stage.proxy.stop()
     print(f"done in {time.monotonic() - tell.began:.0f} s; nothing is left behind")
-    return 0
 
 
 def main():
@@ -207,7 +216,8 @@ def main():
         print("missing:", " ".join(lacking))
         return 1
     import lab
-    return lab.enter(lambda: asyncio.run(demo(args)))
+    code = lab.enter(lambda: asyncio.run(demo(args)))
+    return 0 if code == 130 and args.keep else code
 
 
 if __name__ == "__main__":

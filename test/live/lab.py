@@ -87,6 +87,8 @@ def _become_init(parent):
         os._exit(1)
 
     def stop(_sig, _frame):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)     # a terminal's Ctrl-C comes twice
         raise KeyboardInterrupt
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, stop)
