@@ -1,0 +1,241 @@
+"""A dialogue file: its header and its steps, and playing them on a backend (sim.py, real.py)."""
+import os
+import re
+
+import xmlview
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Mismatch(Exception):
+    """What came is not what the dialogue says."""
+
+
+class World:
+    """The settings of a dialogue, the same for every backend."""
+
+    def __init__(self):
+        self.remotes, self.zone, self.peers, self.locals = [], [], [], []
+        self.limits, self.inside_tls, self.doubt = {}, "none", "bounce"
+
+
+class Dialogue:
+    def __init__(self, path):
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        self.rows, self.attacks, self.clock, self.sim_only = [], [], False, ""
+        self.world, self.title, self.steps = World(), "", []
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        head, mark, body = text.partition("\n---\n")
+        if not mark:
+            raise ValueError(f"{path}: no --- line")
+        for line in head.splitlines():
+            self._header(line.strip(), path)
+        if not self.rows and not self.attacks:
+            raise ValueError(f"{path}: names no checklist row")
+        self.steps = expand(body, path)
+
+    def _header(self, line, path):
+        word, _, rest = line.partition(" ")
+        if not line:
+            return
+        if word == "#":
+            self.title = (self.title + " " + rest).strip()
+        elif word == "rows:":
+            self.rows += rest.split()
+        elif word == "attacks:":
+            self.attacks += rest.split()
+        elif word == "clock:":
+            self.clock = rest == "yes"
+        elif word == "sim-only:":
+            self.sim_only = rest
+        elif word == "remote":
+            self.world.remotes.append(rest)
+        elif word in ("srv", "addr", "dnsfail"):
+            self.world.zone.append([word] + rest.split())
+        elif word == "peer":
+            name, *facts = rest.split()
+            self.world.peers.append((name, dict(f.split("=", 1) for f in facts)))
+        elif word == "local":
+            self.world.locals.append(rest.split())
+        elif word == "limit":
+            name, value = rest.split()
+            self.world.limits[name] = int(value)
+        elif word == "inside":
+            self.world.inside_tls = rest.partition("=")[2]
+        elif word == "doubt":
+            self.world.doubt = rest
+        else:
+            raise ValueError(f"{path}: header line not known: {line}")
+
+
+def expand(body, path, depth=0):
+    """Joins continuation lines and puts macros in."""
+    lines = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if line.startswith((" ", "\t")) and lines:
+            lines[-1][1] += line.strip() if line.strip().startswith("<") else " " + line.strip()
+        elif line.strip() and not line.startswith("#"):
+            lines.append([number, line.rstrip()])
+    steps = []
+    for number, line in lines:
+        words = line.split()
+        if words[0] != "use":
+            steps.append((f"{os.path.basename(path)}+{number}", line))
+            continue
+        if depth > 4:
+            raise ValueError(f"{path}: macros nest too deeply")
+        macro = os.path.join(HERE, "lib", words[1] + ".steps")
+        with open(macro, encoding="utf-8") as file:
+            text = file.read()
+        for i, argument in reversed(list(enumerate(words[2:], 1))):
+            text = text.replace(f"${i}", argument)  # "$$1key" becomes "$" + argument + "key"
+        steps += expand(text, macro, depth + 1)
+    return steps
+
+
+def header_text(words):
+    facts = dict(w.split("=", 1) for w in words)
+    version = facts.pop("version", "1.0")
+    lang = facts.pop("lang", None)
+    attrs = "".join(f" {k}='{v}'" for k, v in facts.items())
+    attrs += f" version='{version}'" if version != "none" else ""
+    attrs += f" xml:lang='{lang}'" if lang else ""
+    return (f"<?xml version='1.0'?><stream:stream xmlns='{xmlview.SERVER}' xmlns:stream='{xmlview.STREAMS}' "
+            f"xmlns:db='{xmlview.DIALBACK}'{attrs}>")
+
+
+class Player:
+    def __init__(self, dialogue, backend):
+        self.dialogue, self.backend = dialogue, backend
+        self.names, self.readers = {}, {}
+
+    def play(self):
+        for place, line in self.dialogue.steps:
+            try:
+                self.step(line)
+            except Mismatch as error:
+                raise Mismatch(f"{place}: {line[:160]}\n  {error}") from error
+        self.finish()
+
+    def step(self, line):
+        found = re.match(r"(\w+)([<>])(hex|each|repeat)?\s+(.*)$", line, re.S)
+        if found:
+            conn, arrow, how, rest = found.groups()
+            return self.send(conn, how, rest) if arrow == ">" else self.expect(conn, rest)
+        words = line.split()
+        if words[0] in ("open", "dialled", "refuse", "listen", "advance", "ledger", "log", "drain"):
+            return getattr(self, "do_" + words[0])(words[1:])
+        if len(words) > 1 and words[0] in self.readers:
+            return getattr(self, "on_" + words[1])(words[0], words[2:])
+        raise Mismatch(f"step not known: {line}")
+
+    def put_names(self, text):
+        return re.sub(r"\$(\w+)", lambda m: self.names.get(m.group(1), m.group(0)), text)
+
+    def send(self, conn, how, rest):
+        if how == "hex":
+            data = bytes.fromhex(rest)
+        elif how == "repeat":
+            count, _, text = rest.partition(" ")
+            data = self.put_names(text).encode() * int(count)
+        elif rest.startswith("head "):
+            data = header_text([self.put_names(w) for w in rest.split()[1:]]).encode()
+        else:
+            data = self.put_names(rest).encode()
+        for piece in ([data[i:i + 1] for i in range(len(data))] if how == "each" else [data]):
+            self.backend.send(conn, piece)
+
+    def item(self, conn):
+        reader = self.readers[conn]
+        while not reader.items:
+            data = self.backend.receive(conn)
+            if not data:
+                raise Mismatch("nothing came" + self.backend.why(conn))
+            reader.feed(data)
+        return reader.items.pop(0)
+
+    def expect(self, conn, rest):
+        kind, element = self.item(conn)
+        if rest == "end":
+            if kind != "end":
+                raise Mismatch(f"wanted the close tag, got {kind} {element}")
+            return
+        if rest == "head" or rest.startswith("head "):
+            want = xmlview.head_pattern(rest.split()[1:])
+            wanted_kind = "head"
+        else:
+            want, wanted_kind = xmlview.pattern(rest), "element"
+        if kind != wanted_kind:
+            raise Mismatch(f"wanted {wanted_kind}, got {kind} {element}")
+        why = xmlview.element_fits(want, element, self.names)
+        if why:
+            raise Mismatch(why)
+        if element.name in ("urn:ietf:params:xml:ns:xmpp-sasl success", "urn:ietf:params:xml:ns:xmpp-tls proceed"):
+            self.readers[conn].restart()
+
+    def do_open(self, words):
+        conn, side = words[0], words[1]
+        self.backend.open(conn, side, int(words[3]) if len(words) > 3 else 1)
+        self.readers[conn] = xmlview.Reader()
+
+    def do_dialled(self, words):
+        self.backend.dialled(words[0], words[1])
+        self.readers[words[0]] = xmlview.Reader()
+
+    def do_refuse(self, words):
+        self.backend.refuse(words[0], True)
+
+    def do_listen(self, words):
+        self.backend.refuse(words[0], False)
+
+    def do_advance(self, words):
+        number, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", words[0]).groups()
+        self.backend.advance(int(number) * {"ms": 1, "s": 1000, "m": 60000, "h": 3600000}[unit])
+
+    def do_ledger(self, words):
+        want = dict(w.split("=") for w in words[1:])
+        self.backend.ledger(words[0], {k: int(v) for k, v in want.items()})
+
+    def do_log(self, words):
+        self.backend.log(words[0], dict(w.split("=", 1) for w in words[1:]))
+
+    def do_drain(self, words):
+        self.backend.drain()
+
+    def on_tls(self, conn, words):
+        trust = words[0] if words else "ok"
+        names = words[1].split(",") if len(words) > 1 else []
+        self.backend.tls(conn, trust, names)
+        self.readers[conn].restart()
+
+    def on_restart(self, conn, _words):
+        self.readers[conn].restart()
+
+    def on_closed(self, conn, _words):
+        if self.readers[conn].items:
+            raise Mismatch(f"not expected: {self.readers[conn].items[0]}")
+        data = self.backend.receive(conn, until_closed=True)
+        if data:
+            raise Mismatch(f"not expected before the end: {data[:300]!r}")
+
+    def on_close(self, conn, _words):
+        self.backend.close(conn)
+
+    def on_reset(self, conn, _words):
+        self.backend.reset(conn)
+
+    def on_silent(self, conn, _words):
+        waiting = self.readers[conn].items or self.backend.waiting(conn)
+        if waiting:
+            raise Mismatch(f"not expected: {waiting}")
+
+    def on_acked(self, conn, words):
+        self.backend.acked(conn, words[0])
+
+    def finish(self):
+        for conn, reader in self.readers.items():
+            if reader.items or self.backend.waiting(conn):
+                raise Mismatch(f"left over on {conn}: {list(map(str, reader.items)) or self.backend.waiting(conn)}")
+        self.backend.ledger("in", {})
+        self.backend.ledger("out", {})

@@ -1,0 +1,359 @@
+"""Plays a dialogue against the real causeway: loopback sockets, real TLS, embedded zone data.
+
+Each dialogue has loopback addresses of its own (127.X.Y.0/24), so that port 5269 is free for everybody."""
+import datetime
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from dialogue import Mismatch
+
+PATIENCE = 20  # seconds: the bound of every wait; a wait is always for a condition
+DAY = datetime.timedelta(days=1)
+
+
+class Workshop:
+    """What all dialogues share: a throw-away CA, certificates by names, the program."""
+
+    def __init__(self, program):
+        self.program, self.folder = program, tempfile.mkdtemp(prefix="causeway-script-")
+        self.count = itertools.count(1)
+        self.made = {}
+        self.ca = self.authority("ca")
+        self.other = self.authority("other")
+
+    def authority(self, name):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"dialogue {name}")])
+        now = datetime.datetime.utcnow()
+        cert = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+                .serial_number(x509.random_serial_number()).not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
+                .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
+        path = os.path.join(self.folder, name + ".pem")
+        with open(path, "wb") as file:
+            file.write(cert.public_bytes(serialization.Encoding.PEM))
+        return key, cert, path
+
+    def certificate(self, trust, names):
+        """(certificate path, key path) of a leaf: trust is ok, untrusted or expired."""
+        what = (trust, tuple(names))
+        if what in self.made:
+            return self.made[what]
+        issuer_key, issuer, _ = self.other if trust == "untrusted" else self.ca
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.datetime.utcnow()
+        first, last = (now - 3 * DAY, now - DAY) if trust == "expired" else (now - DAY, now + 20 * DAY)
+        alts = [x509.DNSName(n) for n in names or ["unnamed.example"]]
+        cert = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")]))
+                .issuer_name(issuer.subject).public_key(key.public_key()).serial_number(x509.random_serial_number())
+                .not_valid_before(first).not_valid_after(last)
+                .add_extension(x509.SubjectAlternativeName(alts), False).sign(issuer_key, hashes.SHA256()))
+        base = os.path.join(self.folder, f"leaf{len(self.made)}")
+        with open(base + ".pem", "wb") as file:
+            file.write(cert.public_bytes(serialization.Encoding.PEM))
+        with open(os.open(base + ".key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                         serialization.NoEncryption()))
+        self.made[what] = (base + ".pem", base + ".key")
+        return self.made[what]
+
+    def end(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Channel:
+    """A socket, perhaps with TLS on it, read and written in plaintext."""
+
+    def __init__(self, sock, client):
+        sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.client, self.tls, self.ended = sock, client, None, False
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    def send(self, data):
+        try:
+            if self.tls:
+                self.tls.write(data)
+                data = self.outgoing.read()
+            self.sock.sendall(data)
+        except (OSError, ssl.SSLError):
+            self.ended = True
+
+    def pull(self):
+        """More bytes of the socket; False at its end."""
+        try:
+            data = self.sock.recv(65536)
+        except (ConnectionError, socket.timeout) as error:
+            if isinstance(error, socket.timeout):
+                raise Mismatch(f"nothing came within {PATIENCE} s") from error
+            data = b""
+        if data:
+            self.incoming.write(data)
+        return bool(data)
+
+    def receive(self):
+        while not self.ended:
+            try:
+                data = self.tls.read(65536) if self.tls else self.incoming.read()
+            except ssl.SSLWantReadError:
+                data = None
+            except ssl.SSLError:
+                data = b""
+            if data:
+                return data
+            if self.tls and data == b"":
+                self.ended = True
+            elif not self.pull():
+                self.ended = True
+        return b""
+
+    def waiting(self):
+        if self.ended:
+            return b""
+        self.sock.setblocking(False)
+        try:
+            data = self.sock.recv(65536)
+            self.incoming.write(data)
+        except OSError:
+            pass
+        finally:
+            self.sock.settimeout(PATIENCE)
+        try:
+            return self.tls.read(65536) if self.tls else self.incoming.read()
+        except (ssl.SSLError, OSError):
+            return b""
+
+    def handshake(self, context, name):
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=not self.client, server_hostname=name)
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.flush()
+                if not self.pull():
+                    raise Mismatch("the connection ended in the TLS handshake") from None
+        self.flush()
+
+    def flush(self):
+        data = self.outgoing.read()
+        if data:
+            self.sock.sendall(data)
+
+    def close(self, hard=False):
+        if hard:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+        self.ended = True
+
+
+class Real:
+    name = "real"
+
+    def __init__(self, dialogue, workshop):
+        self.workshop, self.world = workshop, dialogue.world
+        number = next(workshop.count)
+        self.net = f"127.{64 + os.getpid() % 128}.{number % 250 + 1}"
+        self.folder = os.path.join(workshop.folder, f"run{number}")
+        os.mkdir(self.folder)
+        self.channels, self.listeners, self.address = {}, {}, {}
+        self.lay_addresses()
+        self.start()
+
+    def lay_addresses(self):
+        self.address["hq"] = (f"{self.net}.3", 5269)
+        for i, remote in enumerate(self.world.remotes):
+            self.address[remote] = (f"{self.net}.{10 + i}", 5269)
+        for row in self.world.zone:
+            if row[0] == "addr" and row[2] not in self.address:
+                self.address.setdefault(row[1], (f"{self.net}.{60 + len(self.address)}", 5269))
+        for who in self.address:
+            self.refuse(who, False)
+
+    def zone(self):
+        lines = []
+        for remote in self.world.remotes:
+            lines += [f"_xmpp-server._tcp.{remote}. 60 IN SRV 0 0 5269 xmpp.{remote}.",
+                      f"xmpp.{remote}. 60 IN A {self.address[remote][0]}"]
+        for row in self.world.zone:
+            if row[0] == "srv":
+                target = "." if row[5] == "." else row[5] + "."
+                lines.append(f"_xmpp-server._tcp.{row[1]}. 60 IN SRV {row[2]} {row[3]} {row[4]} {target}")
+            elif row[0] == "addr":
+                where = self.address.get(row[2], self.address[row[1]])[0]
+                lines.append(f"{row[1]}. 60 IN {'AAAA' if ':' in where else 'A'} {where}")
+        return lines
+
+    def settings(self):
+        cert, key = self.workshop.certificate("ok", ["loc.example", "loc2.example"])
+        domains = {"loc.example": {"server": "hq", "certificate": cert, "key": key},
+                   "loc2.example": {"server": "hq", "certificate": cert, "key": key}}
+        for local in self.world.locals:
+            cert, key = self.workshop.certificate("ok", [local[0]])
+            domains[local[0]] = {"server": "hq", "certificate": cert, "key": key}
+        peers = {}
+        for name, facts in self.world.peers + ([] if any(n == "*" for n, _ in self.world.peers) else [("*", {})]):
+            peers[name] = {"tls": facts.get("tls", "required"),
+                           "proof": facts.get("proof", "certificate,dialback").split(",")}
+            if "allow" in facts:
+                peers[name]["allow"] = facts["allow"] == "yes"
+        return {"listen": {"outside": [f"{self.net}.1:5269"], "inside": [f"{self.net}.2:5269"],
+                           "admin": os.path.join(self.folder, "admin.sock")},
+                "domains": domains,
+                "servers": {"hq": {"attach": "s2s", "address": [f"{self.net}.3:5269"],
+                                   "trust": [f"{self.net}.0/24"], "tls": self.world.inside_tls}},
+                "peers": peers, "tls": {"ca": self.workshop.ca[2]}, "doubt": self.world.doubt,
+                "dns": {"zone": self.zone(), "allow_private": ["127.0.0.0/8"]},
+                "limits": self.limits()}
+
+    def limits(self):
+        return {k[:-3] if k.endswith("_ms") else k: f"{v}ms" if k.endswith("_ms") else v
+                for k, v in self.world.limits.items()}
+
+    def start(self):
+        path = os.path.join(self.folder, "causeway.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(self.settings(), file, indent=1)  # JSON is YAML
+        self.errors = open(os.path.join(self.folder, "log"), "w+b")
+        self.process = subprocess.Popen([self.workshop.program, "run", "-c", path], stdin=subprocess.DEVNULL,
+                                        stdout=self.errors, stderr=self.errors)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with socket.create_connection((f"{self.net}.2", 5269), 1):
+                    return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise Mismatch("causeway did not start: " + self.log_tail()) from None
+                time.sleep(0.02)  # polls a condition: the listener is up, or the process ended
+
+    def log_tail(self):
+        with open(self.errors.name, "rb") as file:
+            return file.read().decode(errors="replace")[-4000:]
+
+    def open(self, conn, side, number):
+        sock = socket.socket()
+        sock.bind((f"{self.net}.{200 + number}" if side == "outside" else f"{self.net}.3", 0))
+        sock.settimeout(PATIENCE)
+        sock.connect((f"{self.net}.{1 if side == 'outside' else 2}", 5269))
+        self.channels[conn] = Channel(sock, True)
+
+    def dialled(self, conn, who):
+        listener = self.listeners.get(self.address.get(who))
+        if not listener:
+            raise Mismatch(f"{who} does not listen")
+        try:
+            sock, _ = listener.accept()
+        except socket.timeout:
+            raise Mismatch(f"no connection to {who} was tried within {PATIENCE} s") from None
+        self.channels[conn] = Channel(sock, False)
+
+    def refuse(self, who, refuse):
+        where = self.address[who]
+        if refuse and where in self.listeners:
+            self.listeners.pop(where).close()
+        elif not refuse and where not in self.listeners:
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(64)
+            listener.settimeout(PATIENCE)
+            self.listeners[where] = listener
+
+    def send(self, conn, data):
+        self.channels[conn].send(data)
+
+    def receive(self, conn, until_closed=False):
+        return self.channels[conn].receive()
+
+    def waiting(self, conn):
+        return self.channels[conn].waiting()
+
+    def why(self, conn):
+        ended = " (closed)" if self.channels[conn].ended else ""
+        return f"{ended}; the log ends: {self.log_tail()}"
+
+    def tls(self, conn, trust, names):
+        channel = self.channels[conn]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if channel.client else ssl.PROTOCOL_TLS_SERVER)
+        if channel.client:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(self.workshop.ca[2])
+        if trust != "none":
+            context.load_cert_chain(*self.workshop.certificate(trust, names))
+        channel.handshake(context, "loc.example" if channel.client else None)
+
+    def close(self, conn):
+        self.channels[conn].close()
+
+    def reset(self, conn):
+        self.channels[conn].close(hard=True)
+
+    def acked(self, conn, how):
+        raise Mismatch("the kernel acknowledges as it likes: mark this dialogue sim-only")
+
+    def advance(self, ms):
+        raise Mismatch("the real clock is not ours: mark this dialogue clock: yes")
+
+    def drain(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def log(self, event, want):
+        """Logs are compared in the simulator only."""
+
+    def status(self):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(PATIENCE)
+            sock.connect(os.path.join(self.folder, "admin.sock"))
+            sock.sendall(b"status json\n")
+            data = b"".join(iter(lambda: sock.recv(65536), b""))
+        return json.loads(data)
+
+    def ledger(self, way, want):
+        if self.process.poll() is not None or (not want and "drain" in vars(self)):
+            return
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            got = self.status()["ledger"]["inbound" if way == "in" else "outbound"]
+            total = sum(got[k] for k in ("acked", "written", "bounced", "dropped", "in_doubt", "queued"))
+            if got["accepted"] != total:
+                raise Mismatch(f"the {way} ledger is not balanced: {got}")
+            if all(got[k] == v for k, v in want.items()):
+                return
+            if time.monotonic() > deadline:
+                raise Mismatch(f"ledger {way} is {got}, wanted {want}; the log ends: {self.log_tail()}")
+            time.sleep(0.02)  # polls a condition: the fates wanted
+
+    def end(self):
+        for channel in self.channels.values():
+            channel.close()
+        for listener in self.listeners.values():
+            listener.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Mismatch("causeway did not end after SIGTERM: " + self.log_tail()) from None
+        finally:
+            self.errors.close()
+        text = self.log_tail()
+        if code != 0 or "ERROR: AddressSanitizer" in text or "runtime error" in text:
+            raise Mismatch(f"causeway ended with {code}: {text}")
