@@ -1,0 +1,64 @@
+/* plan.h - which endpoints to try for a domain, in which order (RFC 6120 3.2, RFC 2782).
+ * For:    turning DNS answers, or a fixed list, into endpoints one after another.
+ * Never:  asks DNS, dials or knows a clock: it says what it wants next.
+ * Owner:  one attempt to reach a domain. Heap object; the settings are borrowed for its life.
+ *
+ * The walk: fed_plan_next -> ASK: resolve, then fed_plan_answer, then next again
+ *                         -> DIAL: try it; when it failed, next again
+ *                         -> END: nothing (more) to try, with the why.
+ * Addresses of a target are asked only when its turn comes.                  */
+#ifndef FED_PLAN_H
+#define FED_PLAN_H
+
+#include "fed/config.h"
+
+typedef struct fed_plan fed_plan;
+
+#define FED_PLAN_PORT    5269 /* RFC 6120 3.2.2 */
+#define FED_PLAN_SRV_MAX 1024 /* records of one answer that are looked at */
+
+typedef enum fed_plan_kind { FED_PLAN_ASK, FED_PLAN_DIAL, FED_PLAN_END } fed_plan_kind;
+
+typedef struct fed_plan_step {
+    fed_plan_kind kind;
+    fed_query query; /* ASK */
+    s2s_domain
+        name; /* ASK: the name to ask for. DIAL: the host whose address it is (SRV target, or the domain itself);
+                        len 0 for fixed endpoints */
+    fed_addr addr; /* DIAL */
+    bool secure;   /* DIAL: every DNS answer on the way to it was secure (DNSSEC) */
+    s2s_err
+        why; /* END: S2S_E_DNS_NOT_FOUND, _DNS_NO_SERVICE, _DNS_FAILED, _DNS_BLOCKED (no endpoint was ever given),
+                        S2S_E_NO_ENDPOINT_LEFT (all that were given failed), S2S_E_NOMEM */
+} fed_plan_step;
+
+/* `random` fills n bytes; called during fed_plan_answer only (world's own function and handle fit). */
+typedef void (*fed_plan_random)(void *ctx, void *out, size_t n);
+
+/* A remote domain: SRV, then addresses; each endpoint must pass fed_config_may_dial and the port rule (>= 1,024, or 443).
+ * NULL: no memory. Copies domain. */
+fed_plan *fed_plan_new(const fed_config *config, const s2s_domain *domain, fed_plan_random random,
+                       void *ctx);
+
+/* A local server given by name: the same walk without the guard, for inside addresses are private. */
+fed_plan *fed_plan_new_inside(const fed_config *config, const s2s_domain *host,
+                              fed_plan_random random, void *ctx);
+
+/* Fixed endpoints (a local server's list), in order, without guard. Copies them. */
+fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n);
+
+void fed_plan_free(fed_plan *p); /* accepts NULL */
+
+/* Asked twice without an answer between, ASK is repeated; DIAL moves on with every call; END stays. */
+fed_plan_step fed_plan_next(fed_plan *p);
+
+/* The answer to the last ASK. Asserts that one is open. */
+void fed_plan_answer(fed_plan *p, const fed_dns *dns);
+
+/* Endpoints left out by the guard or the port rule so far. */
+unsigned fed_plan_blocked(const fed_plan *p);
+
+/* Endpoints given so far. */
+unsigned fed_plan_given(const fed_plan *p);
+
+#endif
