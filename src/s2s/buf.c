@@ -1,0 +1,136 @@
+/* buf.c - a growing run of bytes with a cap, consumed from the front. */
+#include "s2s/buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SIZE 256 /* bytes; smaller ones would only be grown again */
+
+void s2s_buf_init(s2s_buf *b, size_t cap)
+{
+    *b = (s2s_buf){.cap = cap};
+}
+
+void s2s_buf_fini(s2s_buf *b)
+{
+    free(b->ptr);
+    *b = (s2s_buf){.cap = b->cap};
+}
+
+static size_t held(const s2s_buf *b)
+{
+    return b->end - b->start;
+}
+
+static void move_to_front(s2s_buf *b)
+{
+    size_t n = held(b);
+    if (n > 0) memmove(b->ptr, b->ptr + b->start, n);
+    b->start = 0;
+    b->end = n;
+}
+
+static s2s_err grow(s2s_buf *b, size_t need)
+{
+    size_t size = b->size < FIRST_SIZE ? FIRST_SIZE : b->size;
+    while (size < need)
+        size = size > SIZE_MAX / 2 ? need : size * 2;
+    /* The cap bounds what is held; allocating more would break the promise of bounded memory. */
+    if (b->cap > 0 && size > b->cap) size = b->cap;
+    char *ptr = realloc(b->ptr, size);
+    if (ptr == NULL) return S2S_E_NOMEM;
+    b->ptr = ptr;
+    b->size = size;
+    return S2S_E_OK;
+}
+
+/* Makes room for n more bytes at the end. */
+static s2s_err reserve(s2s_buf *b, size_t n)
+{
+    size_t have = held(b);
+    if (n > SIZE_MAX - have) return S2S_E_NOMEM;
+    if (b->cap > 0 && have + n > b->cap) return S2S_E_FULL;
+    if (n <= b->size - b->end) return S2S_E_OK;
+    /* Half free at the front: moving costs no more than was consumed. */
+    if (b->start >= b->size / 2 || b->size == b->cap) move_to_front(b);
+    if (n <= b->size - b->end) return S2S_E_OK;
+    move_to_front(b);
+    return have + n <= b->size ? S2S_E_OK : grow(b, have + n);
+}
+
+s2s_err s2s_buf_put(s2s_buf *b, s2s_span bytes)
+{
+    if (bytes.len == 0) return S2S_E_OK;
+    s2s_err err = reserve(b, bytes.len);
+    if (err != S2S_E_OK) return err;
+    memcpy(b->ptr + b->end, bytes.ptr, bytes.len);
+    b->end += bytes.len;
+    return S2S_E_OK;
+}
+
+s2s_err s2s_buf_puts(s2s_buf *b, const char *text)
+{
+    return s2s_buf_put(b, s2s_span_of(text));
+}
+
+/* NULL when the character stands for itself. */
+static const char *reference(char c)
+{
+    switch (c) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '\'': return "&apos;";
+    case '"': return "&quot;";
+    case '\t': return "&#x9;";
+    case '\n': return "&#xA;";
+    case '\r': return "&#xD;";
+    default: return NULL;
+    }
+}
+
+static size_t escaped_len(s2s_span text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *ref = reference(text.ptr[i]);
+        n += ref == NULL ? 1 : strlen(ref);
+    }
+    return n;
+}
+
+s2s_err s2s_buf_put_escaped(s2s_buf *b, s2s_span text)
+{
+    s2s_err err = reserve(b, escaped_len(text));
+    if (err != S2S_E_OK) return err;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *ref = reference(text.ptr[i]);
+        size_t n = ref == NULL ? 1 : strlen(ref);
+        memcpy(b->ptr + b->end, ref == NULL ? text.ptr + i : ref, n);
+        b->end += n;
+    }
+    return S2S_E_OK;
+}
+
+s2s_span s2s_buf_span(const s2s_buf *b)
+{
+    return b->ptr == NULL ? (s2s_span){"", 0} : (s2s_span){b->ptr + b->start, held(b)};
+}
+
+void s2s_buf_consume(s2s_buf *b, size_t n)
+{
+    S2S_ASSERT(n <= held(b));
+    b->start += n;
+    if (b->start == b->end) s2s_buf_clear(b);
+}
+
+void s2s_buf_clear(s2s_buf *b)
+{
+    b->start = 0;
+    b->end = 0;
+}
+
+void s2s_buf_trim(s2s_buf *b)
+{
+    if (held(b) == 0) s2s_buf_fini(b);
+}
