@@ -253,7 +253,8 @@ class Run:
         text = f"  {verdict:6} {self.program.name:36} {out}  {took:.1f} s"
         notes = "".join(f"\n         {reason}" for reason in out.reasons)
         if out.failed:
-            wrote = "".join(self.lines) + self.errors
+            # What a talking program wrote has been shown already.
+            wrote = ("" if self.program.talks else "".join(self.lines)) + self.errors
             notes += "\n" + "".join(f"       | {line}\n" for line in wrote.splitlines()).rstrip()
         self.console.say(text + notes)
 
