@@ -294,6 +294,7 @@ def missing_build(suite, args):
 def environment_for(build, scratch):
     environment = dict(os.environ, **STRICT)
     environment["CAUSEWAY_BUILD"] = str(build)
+    environment["CAUSEWAY_BIN"] = str(build / "src/app/causeway")
     environment["CAUSEWAY_SOURCE"] = str(ROOT)
     environment["TMPDIR"] = scratch
     environment["PYTHONDONTWRITEBYTECODE"] = "1"

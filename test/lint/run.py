@@ -183,8 +183,8 @@ def check_symbols(tap):
 
 
 def check_hardening(tap):
-    program = tree.ROOT / "build/release/bin/causeway"
-    plain = tree.ROOT / "build/lint-gcc/bin/causeway"
+    program = tree.ROOT / "build/release/src/app/causeway"
+    plain = tree.ROOT / "build/lint-gcc/src/app/causeway"
     if plain.exists():
         tap.notices("a program without hardening", [
             complaint for complaint in objects.hardening(plain) if "fortified" in complaint], 1)
