@@ -38,5 +38,5 @@ unset(CMAKE_REQUIRED_LIBRARIES)
 if(NOT CAUSEWAY_EXPAT_DEFERRAL)
     unset(CAUSEWAY_EXPAT_DEFERRAL CACHE)
     message(FATAL_ERROR "This expat has no XML_SetReparseDeferralEnabled "
-        "(Debian 12: 2.5.0-1+deb12u5 or later): ${CAUSEWAY_HINT}")
+        "(Debian 12 brings it with its security updates): ${CAUSEWAY_HINT}")
 endif()
