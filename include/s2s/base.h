@@ -39,18 +39,24 @@ typedef enum s2s_err {
     S2S_E_COUNT
 } s2s_err;
 
-typedef enum s2s_err_class { S2S_CLASS_OK, S2S_CLASS_PEER, S2S_CLASS_POLICY, S2S_CLASS_NET, S2S_CLASS_SELF } s2s_err_class;
+typedef enum s2s_err_class {
+    S2S_CLASS_OK,
+    S2S_CLASS_PEER,
+    S2S_CLASS_POLICY,
+    S2S_CLASS_NET,
+    S2S_CLASS_SELF
+} s2s_err_class;
 typedef enum s2s_retry { S2S_RETRY_NEVER, S2S_RETRY_LATER, S2S_RETRY_OTHER } s2s_retry;
 
 /* Constant facts of an error; lives for ever. Empty strings where there is none. */
 typedef struct s2s_err_info {
-    const char *name;      /* stable, lower case: label of logs and metrics */
+    const char *name; /* stable, lower case: label of logs and metrics */
     s2s_err_class cls;
-    const char *stage;     /* dns tcp tls certificate sasl dialback stream policy limit local */
-    const char *stream;    /* RFC 6120 4.9.3 condition, "" when none is to be sent */
-    const char *stanza;    /* RFC 6120 8.3.3 condition for a bounce toward our own side */
+    const char *stage;  /* dns tcp tls certificate sasl dialback stream policy limit local */
+    const char *stream; /* RFC 6120 4.9.3 condition, "" when none is to be sent */
+    const char *stanza; /* RFC 6120 8.3.3 condition for a bounce toward our own side */
     s2s_retry retry;
-    const char *sentence;  /* for people */
+    const char *sentence; /* for people */
 } s2s_err_info;
 
 const s2s_err_info *s2s_err_of(s2s_err err);

@@ -1,5 +1,6 @@
 /* buf.h - a growing run of bytes with a cap, consumed from the front.
  * For:    what a stream is about to send; a stanza while it is written anew.
+ * Never:  knows what the bytes mean.
  * Owner:  whoever holds the struct; init in place, fini releases. An empty buffer holds no memory after trim. */
 #ifndef S2S_BUF_H
 #define S2S_BUF_H
@@ -16,10 +17,13 @@ typedef struct s2s_buf {
 
 void s2s_buf_init(s2s_buf *b, size_t cap);
 void s2s_buf_fini(s2s_buf *b);
-S2S_MUST_CHECK s2s_err s2s_buf_put(s2s_buf *b, s2s_span bytes); /* S2S_E_FULL, S2S_E_NOMEM: nothing was added */
+S2S_MUST_CHECK s2s_err s2s_buf_put(s2s_buf *b,
+                                   s2s_span bytes); /* S2S_E_FULL, S2S_E_NOMEM: nothing was added */
 S2S_MUST_CHECK s2s_err s2s_buf_puts(s2s_buf *b, const char *text);
-S2S_MUST_CHECK s2s_err s2s_buf_put_escaped(s2s_buf *b, s2s_span text); /* & < > ' " and TAB LF CR as references */
-s2s_span s2s_buf_span(const s2s_buf *b); /* what is held; valid until the next call that changes b */
+S2S_MUST_CHECK s2s_err
+s2s_buf_put_escaped(s2s_buf *b, s2s_span text); /* & < > ' " and TAB LF CR as references */
+s2s_span s2s_buf_span(
+    const s2s_buf *b); /* what is held; valid until the next call that changes b */
 void s2s_buf_consume(s2s_buf *b, size_t n);
 void s2s_buf_clear(s2s_buf *b);
 void s2s_buf_trim(s2s_buf *b); /* gives the memory back when empty */

@@ -7,7 +7,7 @@
 
 #include "s2s/base.h"
 
-#define S2S_DOMAIN_MAX 253 /* octets of a DNS name without trailing dot (RFC 1035 2.3.4) */
+#define S2S_DOMAIN_MAX   253  /* octets of a DNS name without trailing dot (RFC 1035 2.3.4) */
 #define S2S_JID_PART_MAX 1023 /* octets (RFC 7622 3.1) */
 
 /* A value, freely copied. len 0 is "no domain". text is NUL-terminated ASCII lower case. */
@@ -23,7 +23,8 @@ S2S_MUST_CHECK s2s_err s2s_domain_make(s2s_span text, s2s_domain *out);
 
 bool s2s_domain_eq(const s2s_domain *a, const s2s_domain *b);
 int s2s_domain_order(const s2s_domain *a, const s2s_domain *b); /* <0, 0, >0: for sorting */
-bool s2s_domain_under(const s2s_domain *child, const s2s_domain *parent); /* strictly below: a.b under b */
+bool s2s_domain_under(const s2s_domain *child,
+                      const s2s_domain *parent); /* strictly below: a.b under b */
 uint32_t s2s_domain_hash(const s2s_domain *d, uint32_t seed);
 s2s_span s2s_domain_span(const s2s_domain *d); /* borrows d */
 

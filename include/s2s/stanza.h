@@ -20,7 +20,8 @@ typedef struct s2s_stanza {
     s2s_span to;
     s2s_domain from_domain;
     s2s_domain to_domain;
-    s2s_err address; /* S2S_OK-like S2S_E_OK, or S2S_E_JID_TOO_LONG: routable, but not toward a local server */
+    s2s_err
+        address; /* S2S_OK-like S2S_E_OK, or S2S_E_JID_TOO_LONG: routable, but not toward a local server */
     s2s_span id;   /* absent when there is none */
     s2s_span type; /* absent when there is none */
     s2s_span lang;
@@ -39,7 +40,7 @@ bool s2s_stanza_iq_ok(const s2s_stanza *st);
 /* Appends an error answer in canonical form: same kind, same id, addresses swapped, one condition (RFC 6120 8.3), no
  * payload echoed. `cond` is a name of 8.3.3, whose default error type is used; `text` may be absent.
  * `app_ns`/`app` name an application condition or are NULL. Asserts s2s_stanza_may_bounce. */
-S2S_MUST_CHECK s2s_err s2s_stanza_put_error(s2s_buf *out, const s2s_stanza *st, const char *cond, s2s_span text,
-                                            const char *app, const char *app_ns);
+S2S_MUST_CHECK s2s_err s2s_stanza_put_error(s2s_buf *out, const s2s_stanza *st, const char *cond,
+                                            s2s_span text, const char *app, const char *app_ns);
 
 #endif

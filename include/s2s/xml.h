@@ -11,11 +11,11 @@
 
 /* Limits, enforced while reading (attacks 32-36). All in bytes or counts, none may be 0. */
 typedef struct s2s_xml_limits {
-    size_t stanza;    /* bytes of one first-level element as read and, separately, as written */
-    size_t token;     /* bytes of one unfinished tag */
-    unsigned depth;   /* the stream element is depth 1 */
-    unsigned attrs;   /* per element */
-    unsigned nsdecls; /* per element */
+    size_t stanza;     /* bytes of one first-level element as read and, separately, as written */
+    size_t token;      /* bytes of one unfinished tag */
+    unsigned depth;    /* the stream element is depth 1 */
+    unsigned attrs;    /* per element */
+    unsigned nsdecls;  /* per element */
     unsigned children; /* descendants of one first-level element, 0xffffffff for none */
 } s2s_xml_limits;
 
@@ -23,16 +23,16 @@ extern const s2s_xml_limits s2s_xml_limits_preauth; /* 8,192 / 8,192 / 4 / 128 /
 extern const s2s_xml_limits s2s_xml_limits_open;    /* 524,288 / 65,536 / 64 / 128 / 64 / none */
 
 typedef enum s2s_xml_kind {
-    S2S_XML_NONE,    /* more bytes are needed */
-    S2S_XML_HEAD,    /* the root's start tag; parsing stands still exactly behind its '>' */
+    S2S_XML_NONE, /* more bytes are needed */
+    S2S_XML_HEAD, /* the root's start tag; parsing stands still exactly behind its '>' */
     S2S_XML_ELEMENT, /* a whole first-level element; parsing stands still exactly behind its last '>' */
     S2S_XML_END,     /* the root's end tag */
-    S2S_XML_ERROR    /* final; err says which */
+    S2S_XML_ERROR /* final; err says which */
 } s2s_xml_kind;
 
 /* An attribute of the root or of a first-level element, or a shallow child of a first-level element. */
 typedef struct s2s_xml_attr {
-    s2s_span ns;   /* absent for none */
+    s2s_span ns; /* absent for none */
     s2s_span name;
     s2s_span value; /* entities resolved, normalised as XML says */
 } s2s_xml_attr;
@@ -50,15 +50,17 @@ typedef struct s2s_xml_child {
 typedef struct s2s_xml_item {
     s2s_xml_kind kind;
     s2s_err err;
-    s2s_span ns;   /* of HEAD or ELEMENT */
+    s2s_span ns; /* of HEAD or ELEMENT */
     s2s_span name;
     const s2s_xml_attr *attrs;
     size_t n_attrs;
     const s2s_xml_child *children; /* ELEMENT only, when not a stanza */
     size_t n_children;
-    s2s_span text;      /* ELEMENT: direct character data of the first-level element, at most 8,192 octets kept */
-    s2s_span content_ns; /* HEAD: default namespace declared on the root (the streams namespace itself when prefix-free) */
-    bool declares_db;   /* HEAD: jabber:server:dialback is declared */
+    s2s_span
+        text; /* ELEMENT: direct character data of the first-level element, at most 8,192 octets kept */
+    s2s_span
+        content_ns; /* HEAD: default namespace declared on the root (the streams namespace itself when prefix-free) */
+    bool declares_db; /* HEAD: jabber:server:dialback is declared */
     /* ELEMENT that is {jabber:server}message|presence|iq: the canonical inside, i.e. everything from the first byte
      * behind the start tag's attributes on: either "/>" or ">...</name>". The caller writes "<name", from, to, type, id,
      * xml:lang itself; `other_attrs` holds the further attributes, canonical, each with a leading space and with the

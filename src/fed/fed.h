@@ -46,7 +46,10 @@ void fed_flush(fed *f, const s2s_domain *remote); /* cuts backoff short */
 /* ---- the ledger (DESIGN promise 2), true at every moment ----
  * accepted = acked + written + bounced + dropped + in_doubt + queued. `queued` is counted by walking the queues and the
  * unconfirmed stanzas of links; everything else is a counter. */
-typedef enum fed_way { FED_INBOUND, FED_OUTBOUND } fed_way; /* outside -> inside, inside -> outside */
+typedef enum fed_way {
+    FED_INBOUND,
+    FED_OUTBOUND
+} fed_way; /* outside -> inside, inside -> outside */
 typedef struct fed_ledger_view {
     uint64_t accepted, acked, written, bounced, dropped, in_doubt, queued;
     uint64_t resent; /* copies sent again after in_doubt */
@@ -73,24 +76,27 @@ typedef struct fed_pair_view {
     s2s_domain from, to;
     fed_way way;
     bool open;
-    s2s_proof proof;   /* outside leg's; inside legs are told by their connection */
-    uint64_t conn;     /* id of the connection that carries it, 0: none */
-    uint64_t stanzas;  /* accepted */
-    size_t queued;     /* stanzas not yet final */
+    s2s_proof proof;  /* outside leg's; inside legs are told by their connection */
+    uint64_t conn;    /* id of the connection that carries it, 0: none */
+    uint64_t stanzas; /* accepted */
+    size_t queued;    /* stanzas not yet final */
     size_t queued_bytes;
-    const char *why;   /* last failure, "" none */
+    const char *why; /* last failure, "" none */
 } fed_pair_view;
 typedef struct fed_remote_view {
     s2s_domain domain;
-    const char *state; /* idle resolving dialling up backoff */
+    const char *state;   /* idle resolving dialling up backoff */
     uint64_t backoff_ms; /* left */
-    const char *why;   /* last failure: error name, "" none */
+    const char *why;     /* last failure: error name, "" none */
     char endpoint[FED_ADDR_TEXT];
 } fed_remote_view;
 void fed_each_conn(const fed *f, void (*each)(void *ctx, const fed_conn_view *v), void *ctx);
 void fed_each_pair(const fed *f, void (*each)(void *ctx, const fed_pair_view *v), void *ctx);
 void fed_each_remote(const fed *f, void (*each)(void *ctx, const fed_remote_view *v), void *ctx);
 /* Counters by error name: how often each why ended a link, an attempt or a stanza. */
-void fed_each_why(const fed *f, void (*each)(void *ctx, const char *what, const s2s_err_info *why, uint64_t count), void *ctx);
+void fed_each_why(const fed *f,
+                  void (*each)(void *ctx, const char *what, const s2s_err_info *why,
+                               uint64_t count),
+                  void *ctx);
 
 #endif

@@ -2,7 +2,7 @@
  * For:    everything fed cannot do itself. It only asks; answers come back as plain fed_on_* calls (fed.h), never from
  *         inside an asking call.
  * Filled: by app/bind.c from io/, by test/sim from a fake network and clock.
- * Per stanza there is only `flush`.                                         */
+ * Never:  does anything by itself; per stanza there is only `flush`.        */
 #ifndef FED_WORLD_H
 #define FED_WORLD_H
 
@@ -22,20 +22,26 @@ typedef struct fed_addr {
 } fed_addr;
 
 #define FED_ADDR_TEXT 64
-const char *fed_addr_print(const fed_addr *a, char out[FED_ADDR_TEXT]); /* "192.0.2.1:5269", "[2001:db8::1]:5269" */
-bool fed_addr_eq(const fed_addr *a, const fed_addr *b);                 /* port included */
+const char *fed_addr_print(const fed_addr *a,
+                           char out[FED_ADDR_TEXT]);    /* "192.0.2.1:5269", "[2001:db8::1]:5269" */
+bool fed_addr_eq(const fed_addr *a, const fed_addr *b); /* port included */
 
-typedef enum fed_query { FED_QUERY_SRV, FED_QUERY_ADDR } fed_query; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
+typedef enum fed_query {
+    FED_QUERY_SRV,
+    FED_QUERY_ADDR
+} fed_query; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
 
 typedef struct fed_srv {
     uint16_t priority, weight, port;
-    s2s_domain target; /* len 0: the root, "no service". Targets of bad syntax are left out by the resolver */
+    s2s_domain
+        target; /* len 0: the root, "no service". Targets of bad syntax are left out by the resolver */
 } fed_srv;
 
 typedef struct fed_dns {
-    s2s_err err; /* OK, DNS_NOT_FOUND (NXDOMAIN or no data), DNS_FAILED (SERVFAIL, bogus, timeout) */
-    bool secure; /* DNSSEC */
-    uint32_t ttl; /* seconds */
+    s2s_err
+        err; /* OK, DNS_NOT_FOUND (NXDOMAIN or no data), DNS_FAILED (SERVFAIL, bogus, timeout) */
+    bool secure;        /* DNSSEC */
+    uint32_t ttl;       /* seconds */
     const fed_srv *srv; /* lent for the call */
     size_t n_srv;
     const fed_addr *addr; /* port 0; lent for the call */
@@ -45,15 +51,15 @@ typedef struct fed_dns {
 typedef struct fed_tls_info {
     char version[16]; /* "TLSv1.3" */
     char cipher[64];
-    bool has_cert;    /* the peer showed one */
+    bool has_cert;     /* the peer showed one */
     char subject[128]; /* for logs; printable, cut off */
 } fed_tls_info;
 
 typedef struct fed_tls_ask {
-    s2s_role role;         /* S2S_INITIATING: TLS client */
-    s2s_domain ours;       /* whose certificate we show; len 0: the inside certificate, or the default */
-    s2s_domain sni;        /* client: name to send; len 0: none */
-    bool ask_client_cert;  /* server */
+    s2s_role role;   /* S2S_INITIATING: TLS client */
+    s2s_domain ours; /* whose certificate we show; len 0: the inside certificate, or the default */
+    s2s_domain sni;  /* client: name to send; len 0: none */
+    bool ask_client_cert; /* server */
     fed_side side;
 } fed_tls_ask;
 
@@ -66,7 +72,8 @@ typedef struct fed_field {
 typedef struct fed_world {
     uint64_t (*now)(void *w); /* ms, monotonic */
     void (*random)(void *w, void *out, size_t n);
-    void (*wake_at)(void *w, uint64_t ms); /* call fed_tick then; UINT64_MAX: never. The last call counts */
+    void (*wake_at)(void *w,
+                    uint64_t ms); /* call fed_tick then; UINT64_MAX: never. The last call counts */
     /* Answer by fed_on_dns(f, ticket, ...), always, within the resolver's own deadline. */
     void (*resolve)(void *w, uint64_t ticket, fed_query what, const s2s_domain *name);
     /* Opens a TCP connection for c. Answer by fed_on_connected or fed_on_lost. Gives the handle that all calls below take;
@@ -85,8 +92,8 @@ typedef struct fed_world {
      * it afterwards. The handle is dead when this returns. fed has drained fed_conn_out before, or gives it up. */
     void (*close)(void *w, void *io, bool gracefully);
     /* XEP-0185: hex HMAC over "receiving originating id". 64 characters and NUL. Inside and outside use separate secrets. */
-    void (*dialback_key)(void *w, fed_side side, const s2s_domain *receiving, const s2s_domain *originating, s2s_span id,
-                         char out[65]);
+    void (*dialback_key)(void *w, fed_side side, const s2s_domain *receiving,
+                         const s2s_domain *originating, s2s_span id, char out[65]);
     void (*log)(void *w, fed_level level, const char *event, const fed_field *fields, size_t n);
 } fed_world;
 

@@ -26,10 +26,10 @@ typedef struct sim_conn {
     unsigned id;
     fed_conn *fed; /* NULL: ended */
     bool dirty;
-    bool withholds;   /* the peer's kernel acknowledges nothing more */
-    uint64_t sent;    /* plaintext bytes taken from fed */
+    bool withholds; /* the peer's kernel acknowledges nothing more */
+    uint64_t sent;  /* plaintext bytes taken from fed */
     uint64_t acked;
-    s2s_err trust;    /* verdict on the chain, names apart */
+    s2s_err trust; /* verdict on the chain, names apart */
     s2s_domain names[MAX_NAMES];
     size_t n_names;
 } sim_conn;
@@ -142,17 +142,14 @@ static void *world_dial(void *w, fed_conn *fc, fed_side side, const fed_addr *to
 static void take_out(sim_daemon *d, sim_conn *c)
 {
     c->dirty = false;
-    if (!c->fed)
-        return;
+    if (!c->fed) return;
     s2s_span out = fed_conn_out(c->fed);
-    if (!out.len)
-        return;
+    if (!out.len) return;
     printf("out %u ", c->id);
     print_hex(out);
     printf("\n");
     c->sent += out.len;
-    if (!c->withholds)
-        c->acked = c->sent;
+    if (!c->withholds) c->acked = c->sent;
     fed_conn_sent(d->fed, c->fed, out.len);
 }
 
@@ -170,11 +167,9 @@ static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_s
     (void)w;
     (void)side;
     const sim_conn *c = io;
-    if (c->trust != S2S_E_OK)
-        return c->trust;
+    if (c->trust != S2S_E_OK) return c->trust;
     for (size_t i = 0; i < c->n_names; i++)
-        if (s2s_domain_eq(&c->names[i], reference))
-            return S2S_E_OK;
+        if (s2s_domain_eq(&c->names[i], reference)) return S2S_E_OK;
     return S2S_E_CERT_NAME;
 }
 
@@ -199,28 +194,30 @@ static uint64_t world_acked(void *w, void *io)
 static void world_close(void *w, void *io, bool gracefully)
 {
     sim_conn *c = io;
-    if (gracefully)
-        take_out(w, c);
+    if (gracefully) take_out(w, c);
     c->fed = NULL;
     printf("close %u %s\n", c->id, gracefully ? "graceful" : "abrupt");
 }
 
-static void world_key(void *w, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
-                      s2s_span id, char out[65])
+static void world_key(void *w, fed_side side, const s2s_domain *receiving,
+                      const s2s_domain *originating, s2s_span id, char out[65])
 {
     (void)w;
     char text[1200];
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     const char *secret = side == FED_OUTSIDE ? "outside" : "inside";
-    int n = snprintf(text, sizeof text, "%s %s %.*s", receiving->text, originating->text, (int)id.len, id.ptr);
+    int n = snprintf(text, sizeof text, "%s %s %.*s", receiving->text, originating->text,
+                     (int)id.len, id.ptr);
     S2S_ASSERT(n > 0 && (size_t)n < sizeof text);
-    S2S_ASSERT(HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)text, (size_t)n, mac, &len));
+    S2S_ASSERT(HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)text,
+                    (size_t)n, mac, &len));
     for (unsigned i = 0; i < 32; i++)
         snprintf(out + 2 * i, 3, "%02x", (unsigned)mac[i]);
 }
 
-static void world_log(void *w, fed_level level, const char *event, const fed_field *fields, size_t n)
+static void world_log(void *w, fed_level level, const char *event, const fed_field *fields,
+                      size_t n)
 {
     (void)w;
     (void)level;
@@ -231,9 +228,18 @@ static void world_log(void *w, fed_level level, const char *event, const fed_fie
 }
 
 static const fed_world sim_world = {
-    .now = world_now, .random = world_random, .wake_at = world_wake_at, .resolve = world_resolve,
-    .dial = world_dial, .start_tls = world_start_tls, .judge = world_judge, .flush = world_flush,
-    .pause = world_pause, .acked = world_acked, .close = world_close, .dialback_key = world_key,
+    .now = world_now,
+    .random = world_random,
+    .wake_at = world_wake_at,
+    .resolve = world_resolve,
+    .dial = world_dial,
+    .start_tls = world_start_tls,
+    .judge = world_judge,
+    .flush = world_flush,
+    .pause = world_pause,
+    .acked = world_acked,
+    .close = world_close,
+    .dialback_key = world_key,
     .log = world_log,
 };
 
@@ -248,14 +254,12 @@ static void answer_question(sim_daemon *d)
     memmove(d->questions, d->questions + 1, --d->n_questions * sizeof q);
     for (size_t i = 0; i < d->n_zone; i++) {
         const sim_zone_row *row = &d->zone[i];
-        if (!s2s_domain_eq(&row->name, &q.name))
-            continue;
+        if (!s2s_domain_eq(&row->name, &q.name)) continue;
         if (row->fails) {
             answer.err = S2S_E_DNS_FAILED;
             break;
         }
-        if (row->is_srv != (q.what == FED_QUERY_SRV))
-            continue;
+        if (row->is_srv != (q.what == FED_QUERY_SRV)) continue;
         answer.err = S2S_E_OK;
         if (row->is_srv)
             srv[answer.n_srv++] = row->srv;
@@ -293,8 +297,7 @@ static void advance(sim_daemon *d, uint64_t ms)
 {
     uint64_t until = d->now + ms;
     while (d->wake <= until) {
-        if (d->wake > d->now)
-            d->now = d->wake;
+        if (d->wake > d->now) d->now = d->wake;
         settle(d);
     }
     d->now = until;
@@ -306,24 +309,21 @@ static void advance(sim_daemon *d, uint64_t ms)
 static s2s_domain domain_of(const char *word)
 {
     s2s_domain out;
-    if (!word || s2s_domain_make(s2s_span_of(word), &out) != S2S_E_OK)
-        fail("not a domain", word);
+    if (!word || s2s_domain_make(s2s_span_of(word), &out) != S2S_E_OK) fail("not a domain", word);
     return out;
 }
 
 static fed_addr addr_of(const char *word)
 {
     fed_addr out;
-    if (!word || fed_addr_parse(s2s_span_of(word), &out) != S2S_E_OK)
-        fail("not an address", word);
+    if (!word || fed_addr_parse(s2s_span_of(word), &out) != S2S_E_OK) fail("not an address", word);
     return out;
 }
 
 static fed_cidr cidr_of(const char *word)
 {
     fed_cidr out;
-    if (!word || fed_cidr_parse(s2s_span_of(word), &out) != S2S_E_OK)
-        fail("not a network", word);
+    if (!word || fed_cidr_parse(s2s_span_of(word), &out) != S2S_E_OK) fail("not a network", word);
     return out;
 }
 
@@ -331,27 +331,22 @@ static unsigned long number_of(const char *word)
 {
     char *end = NULL;
     unsigned long n = word ? strtoul(word, &end, 10) : 0;
-    if (!word || *end)
-        fail("not a number", word);
+    if (!word || *end) fail("not a number", word);
     return n;
 }
 
 static s2s_tls_level tls_of(const char *word)
 {
-    if (word && !strcmp(word, "none"))
-        return S2S_TLS_NONE;
-    if (word && !strcmp(word, "optional"))
-        return S2S_TLS_OPTIONAL;
-    if (!word || strcmp(word, "required"))
-        fail("not a TLS level", word);
+    if (word && !strcmp(word, "none")) return S2S_TLS_NONE;
+    if (word && !strcmp(word, "optional")) return S2S_TLS_OPTIONAL;
+    if (!word || strcmp(word, "required")) fail("not a TLS level", word);
     return S2S_TLS_REQUIRED;
 }
 
 static s2s_err err_of(const char *word)
 {
     for (int e = 0; e < S2S_E_COUNT; e++)
-        if (word && !strcmp(s2s_err_of((s2s_err)e)->name, word))
-            return (s2s_err)e;
+        if (word && !strcmp(s2s_err_of((s2s_err)e)->name, word)) return (s2s_err)e;
     fail("not an error name", word);
     return S2S_E_OK;
 }
@@ -359,8 +354,7 @@ static s2s_err err_of(const char *word)
 static sim_conn *conn_of(sim_daemon *d, const char *word)
 {
     unsigned long n = number_of(word);
-    if (n >= d->n_conns)
-        fail("no such connection", word);
+    if (n >= d->n_conns) fail("no such connection", word);
     return &d->conns[n];
 }
 
@@ -370,8 +364,12 @@ static void add_server(sim_daemon *d, char **words)
     snprintf(d->server_name[i], sizeof d->server_name[i], "%s", words[1]);
     d->server_addr[i] = addr_of(words[2]);
     d->server_trust[i] = cidr_of(words[3]);
-    d->servers[i] = (fed_server){.name = d->server_name[i], .addr = &d->server_addr[i], .n_addr = 1,
-                                 .trust = &d->server_trust[i], .n_trust = 1, .tls = tls_of(words[4])};
+    d->servers[i] = (fed_server){.name = d->server_name[i],
+                                 .addr = &d->server_addr[i],
+                                 .n_addr = 1,
+                                 .trust = &d->server_trust[i],
+                                 .n_trust = 1,
+                                 .tls = tls_of(words[4])};
     d->config.servers = d->servers;
 }
 
@@ -379,8 +377,9 @@ static void add_local(sim_daemon *d, char **words)
 {
     for (size_t i = 0; i < d->config.n_servers; i++)
         if (words[2] && !strcmp(d->servers[i].name, words[2])) {
-            d->locals[d->config.n_locals++] =
-                (fed_local){.domain = domain_of(words[1]), .server = i, .certificate = number_of(words[3]) != 0};
+            d->locals[d->config.n_locals++] = (fed_local){.domain = domain_of(words[1]),
+                                                          .server = i,
+                                                          .certificate = number_of(words[3]) != 0};
             d->config.locals = d->locals;
             return;
         }
@@ -389,7 +388,8 @@ static void add_local(sim_daemon *d, char **words)
 
 static void add_policy(sim_daemon *d, char **words)
 {
-    fed_policy p = {.allow = number_of(words[2]) != 0, .tls = tls_of(words[3]),
+    fed_policy p = {.allow = number_of(words[2]) != 0,
+                    .tls = tls_of(words[3]),
                     .proofs = (unsigned)number_of(words[4])};
     if (!strcmp(words[1], "*"))
         p.match = FED_MATCH_ALL;
@@ -413,19 +413,27 @@ static void set_limit(sim_daemon *d, const char *name, unsigned long value)
         unsigned *count;
         uint32_t *ms;
     } rows[] = {
-        {"stanza", &l->stanza, NULL, NULL}, {"queue_pair", &l->queue_pair, NULL, NULL},
-        {"queue_total", &l->queue_total, NULL, NULL}, {"link_out", &l->link_out, NULL, NULL},
+        {"stanza", &l->stanza, NULL, NULL},
+        {"queue_pair", &l->queue_pair, NULL, NULL},
+        {"queue_total", &l->queue_total, NULL, NULL},
+        {"link_out", &l->link_out, NULL, NULL},
         {"pairs_per_stream", NULL, &l->pairs_per_stream, NULL},
         {"checks_per_stream", NULL, &l->checks_per_stream, NULL},
         {"conns_per_address", NULL, &l->conns_per_address, NULL},
         {"conns_outside", NULL, &l->conns_outside, NULL},
         {"refusals_per_second", NULL, &l->refusals_per_second, NULL},
-        {"targets", NULL, &l->targets, NULL}, {"addrs_per_target", NULL, &l->addrs_per_target, NULL},
-        {"queue_ms", NULL, NULL, &l->queue_ms}, {"connect_ms", NULL, NULL, &l->connect_ms},
-        {"plan_ms", NULL, NULL, &l->plan_ms}, {"head_ms", NULL, NULL, &l->head_ms},
-        {"negotiate_ms", NULL, NULL, &l->negotiate_ms}, {"dialback_ms", NULL, NULL, &l->dialback_ms},
-        {"stanza_ms", NULL, NULL, &l->stanza_ms}, {"close_ms", NULL, NULL, &l->close_ms},
-        {"send_ms", NULL, NULL, &l->send_ms}, {"idle_ms", NULL, NULL, &l->idle_ms},
+        {"targets", NULL, &l->targets, NULL},
+        {"addrs_per_target", NULL, &l->addrs_per_target, NULL},
+        {"queue_ms", NULL, NULL, &l->queue_ms},
+        {"connect_ms", NULL, NULL, &l->connect_ms},
+        {"plan_ms", NULL, NULL, &l->plan_ms},
+        {"head_ms", NULL, NULL, &l->head_ms},
+        {"negotiate_ms", NULL, NULL, &l->negotiate_ms},
+        {"dialback_ms", NULL, NULL, &l->dialback_ms},
+        {"stanza_ms", NULL, NULL, &l->stanza_ms},
+        {"close_ms", NULL, NULL, &l->close_ms},
+        {"send_ms", NULL, NULL, &l->send_ms},
+        {"idle_ms", NULL, NULL, &l->idle_ms},
         {"backoff_first_ms", NULL, NULL, &l->backoff_first_ms},
         {"backoff_max_ms", NULL, NULL, &l->backoff_max_ms},
     };
@@ -452,10 +460,10 @@ static void add_zone(sim_daemon *d, char **words)
         row->fails = true;
     } else if (!strcmp(words[0], "srv")) {
         row->is_srv = true;
-        row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]), .weight = (uint16_t)number_of(words[3]),
+        row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]),
+                             .weight = (uint16_t)number_of(words[3]),
                              .port = (uint16_t)number_of(words[4])};
-        if (words[5] && strcmp(words[5], "."))
-            row->srv.target = domain_of(words[5]);
+        if (words[5] && strcmp(words[5], ".")) row->srv.target = domain_of(words[5]);
     } else {
         fed_cidr one = cidr_of(words[2]);
         row->addr = one.net;
@@ -495,9 +503,9 @@ static void do_accept(sim_daemon *d, char **words)
     sim_conn *c = conn_new(d);
     fed_addr peer = addr_of(words[2]);
     printf("conn %u\n", c->id);
-    c->fed = fed_on_accept(d->fed, strcmp(words[1], "outside") ? FED_INSIDE : FED_OUTSIDE, &peer, c);
-    if (!c->fed)
-        printf("close %u abrupt\n", c->id);
+    c->fed =
+        fed_on_accept(d->fed, strcmp(words[1], "outside") ? FED_INSIDE : FED_OUTSIDE, &peer, c);
+    if (!c->fed) printf("close %u abrupt\n", c->id);
 }
 
 static void do_bytes(sim_daemon *d, char **words)
@@ -529,10 +537,10 @@ static void do_tls(sim_daemon *d, char **words)
                : !strcmp(trust, "expired") ? S2S_E_CERT_EXPIRED
                                            : S2S_E_CERT_UNTRUSTED;
     char *save = NULL;
-    for (char *name = words[3] ? strtok_r(words[3], ",", &save) : NULL; name; name = strtok_r(NULL, ",", &save))
+    for (char *name = words[3] ? strtok_r(words[3], ",", &save) : NULL; name;
+         name = strtok_r(NULL, ",", &save))
         c->names[c->n_names++] = domain_of(name);
-    if (c->fed)
-        fed_on_tls(d->fed, c->fed, &info);
+    if (c->fed) fed_on_tls(d->fed, c->fed, &info);
 }
 
 static void do_lost(sim_daemon *d, char **words)
@@ -550,10 +558,12 @@ static void do_ledger(sim_daemon *d, const char *way)
 {
     fed_ledger_view v;
     fed_ledger_read(d->fed, !strcmp(way, "in") ? FED_INBOUND : FED_OUTBOUND, &v);
-    printf("ledger accepted=%llu acked=%llu written=%llu bounced=%llu dropped=%llu in_doubt=%llu queued=%llu "
+    printf("ledger accepted=%llu acked=%llu written=%llu bounced=%llu dropped=%llu in_doubt=%llu "
+           "queued=%llu "
            "resent=%llu own=%llu balanced=%d\n",
-           (unsigned long long)v.accepted, (unsigned long long)v.acked, (unsigned long long)v.written,
-           (unsigned long long)v.bounced, (unsigned long long)v.dropped, (unsigned long long)v.in_doubt,
+           (unsigned long long)v.accepted, (unsigned long long)v.acked,
+           (unsigned long long)v.written, (unsigned long long)v.bounced,
+           (unsigned long long)v.dropped, (unsigned long long)v.in_doubt,
            (unsigned long long)v.queued, (unsigned long long)v.resent, (unsigned long long)v.own,
            fed_ledger_balanced(&v) ? 1 : 0);
 }
@@ -570,8 +580,7 @@ static void command(sim_daemon *d, char **words)
     else if (!strcmp(verb, "connected")) {
         sim_conn *c = conn_of(d, words[1]);
         fed_addr ours = {.family = 4, .bytes = {192, 0, 2, 254}, .port = 40000};
-        if (c->fed)
-            fed_on_connected(d->fed, c->fed, &ours);
+        if (c->fed) fed_on_connected(d->fed, c->fed, &ours);
     } else if (!strcmp(verb, "lost"))
         do_lost(d, words);
     else if (!strcmp(verb, "acked"))
@@ -593,16 +602,15 @@ static void obey(sim_daemon *d, char *line)
     char *words[MAX_WORDS] = {NULL};
     char *save = NULL;
     size_t n = 0;
-    for (char *w = strtok_r(line, " \n", &save); w && n < MAX_WORDS - 1; w = strtok_r(NULL, " \n", &save))
+    for (char *w = strtok_r(line, " \n", &save); w && n < MAX_WORDS - 1;
+         w = strtok_r(NULL, " \n", &save))
         words[n++] = w;
-    if (!n)
-        return;
+    if (!n) return;
     if (!strcmp(words[0], "start")) {
         d->fed = fed_new(&d->config, &sim_world, d);
         S2S_ASSERT(d->fed);
     } else if (!d->fed) {
-        if (!configure(d, words))
-            fail("no such setting", words[0]);
+        if (!configure(d, words)) fail("no such setting", words[0]);
     } else {
         command(d, words);
         settle(d);
@@ -625,8 +633,7 @@ int main(void)
     while (getline(&line, &size, stdin) > 0)
         obey(d, line);
     free(line);
-    if (d->fed)
-        fed_free(d->fed);
+    if (d->fed) fed_free(d->fed);
     free(d);
     return 0;
 }
