@@ -57,7 +57,8 @@ typedef struct s2s_xml_item {
     const s2s_xml_child *children; /* ELEMENT only, when not a stanza */
     size_t n_children;
     s2s_span
-        text; /* ELEMENT: direct character data of the first-level element, at most 8,192 octets kept */
+        text; /* ELEMENT: direct character data of the first-level element, at most 8,192 octets
+                       kept; absent for a stanza */
     s2s_span
         content_ns; /* HEAD: default namespace declared on the root (the streams namespace itself when prefix-free) */
     bool declares_db; /* HEAD: jabber:server:dialback is declared */
