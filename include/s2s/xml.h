@@ -12,10 +12,10 @@
 /* Limits, enforced while reading (attacks 32-36). All in bytes or counts, none may be 0. */
 typedef struct s2s_xml_limits {
     size_t stanza;     /* bytes of one first-level element as read and, separately, as written */
-    size_t token;      /* bytes of one unfinished tag */
+    size_t token;      /* bytes of one tag or reference, as read and as written */
     unsigned depth;    /* the stream element is depth 1 */
     unsigned attrs;    /* per element */
-    unsigned nsdecls;  /* per element */
+    unsigned nsdecls;  /* per element, as read and as written; four times as many in scope */
     unsigned children; /* descendants of one first-level element, 0xffffffff for none */
 } s2s_xml_limits;
 
@@ -56,9 +56,9 @@ typedef struct s2s_xml_item {
     size_t n_attrs;
     const s2s_xml_child *children; /* ELEMENT only, when not a stanza */
     size_t n_children;
-    s2s_span
-        text; /* ELEMENT: direct character data of the first-level element, at most 8,192 octets
-                       kept; absent for a stanza */
+    /* ELEMENT: direct character data of the first-level element, at most 8,192 octets kept; absent
+     * for a stanza */
+    s2s_span text;
     s2s_span
         content_ns; /* HEAD: default namespace declared on the root (the streams namespace itself when prefix-free) */
     bool declares_db; /* HEAD: jabber:server:dialback is declared */
