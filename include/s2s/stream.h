@@ -22,7 +22,8 @@ const char *s2s_proof_name(s2s_proof proof); /* "none" "certificate" "dialback" 
 
 typedef struct s2s_stream_config {
     s2s_role role;
-    s2s_domain from;        /* initiating: the local end of the header; receiving: unused */
+    s2s_domain from;        /* initiating: the local end of the header; receiving: a name of ours for the header which must
+                               precede an error when nothing was answered yet; none: from='' (RFC 6120 4.9.1.3) */
     s2s_domain to;          /* initiating: the remote end; receiving: unused */
     s2s_tls_level tls;      /* initiating: what we demand; receiving: given with each answer instead */
     bool try_external;      /* initiating: we have a certificate for `from`; use EXTERNAL for the header pair when offered */
@@ -30,7 +31,10 @@ typedef struct s2s_stream_config {
     s2s_xml_limits preauth; /* until a pair is proved */
     s2s_xml_limits open;
     unsigned max_pairs;     /* proved or asked on this stream */
-    size_t max_out;         /* bytes of output held; a stanza beyond is S2S_E_FULL. Handshake bytes may exceed it */
+    size_t max_out;         /* bytes of output held; a stanza beyond is S2S_E_FULL. Handshake bytes may exceed it by 64 KiB:
+                               a peer which asks on and never reads ends with S2S_E_RESOURCE */
+    s2s_span error_id;      /* receiving: unpredictable id for that same header; borrowed until s2s_stream_new returns, at
+                               most 64 octets kept; absent: such a header has no id */
 } s2s_stream_config;
 
 void s2s_stream_config_init(s2s_stream_config *c, s2s_role role); /* the defaults of the specification's section 19 */
@@ -56,14 +60,17 @@ typedef enum s2s_event_kind {
     S2S_EV_READY,         /* initiating: features done; pairs may be wanted, verifies asked. Header pair: see want_pair */
     S2S_EV_MAKE_KEY,      /* initiating: pair {from,to} needs a dialback key over `id`: s2s_stream_give_key */
     S2S_EV_AUTH,          /* receiving: SASL EXTERNAL for domain `from` (authzid, or the header's from): answer_auth */
-    S2S_EV_PROVE,         /* receiving: db:result {from,to,key}: answer_result, now or later */
+    S2S_EV_PROVE,         /* receiving: db:result {from,to,key}: answer_result, now or later. Asked even where dialback was
+                             not offered: a certificate may prove the pair (XEP-0344), policy is the caller's */
     S2S_EV_CHECK_KEY,     /* receiving: db:verify {from,to,id,key}: answer_verify at once */
     S2S_EV_PAIR_OPEN,     /* {from,to,proof}: stanzas may flow. Initiating: ours to send. Receiving: theirs to us */
-    S2S_EV_PAIR_REFUSED,  /* initiating: {from,to,err,cond}: S2S_E_DIALBACK_INVALID/_ERROR/_TIMEOUT, S2S_E_NO_PROOF_OFFERED */
-    S2S_EV_VERIFY_ANSWER, /* initiating: {from,to,id,verdict,cond} to our ask_verify, each at most once */
+    S2S_EV_PAIR_REFUSED,  /* initiating: {from,to,err,cond}: S2S_E_DIALBACK_INVALID/_ERROR, S2S_E_NO_PROOF_OFFERED,
+                             S2S_E_SASL_FAILED (EXTERNAL was refused and dialback is not possible) */
+    S2S_EV_VERIFY_ANSWER, /* initiating: {from,to,id,verdict,cond} to our ask_verify (from and to as asked), each at most once */
     S2S_EV_STANZA,        /* receiving: a stanza of a proved pair */
     S2S_EV_STANZA_REFUSED, /* receiving: stanza of a proved `from` which cannot be routed but harms no one: {err, stanza}
-                              S2S_E_DOMAIN_* in `to`, S2S_E_IQ_MALFORMED: bounce it, the stream stays */
+                              S2S_E_DOMAIN_* or S2S_E_IMPROPER_ADDRESS in `to` (then to_domain is none, and `to` is the sender's
+                              spelling), S2S_E_IQ_MALFORMED: bounce it, the stream stays */
     S2S_EV_NOTE,          /* something worth a counter or a log line, {err}: ignored unsolicited answers, ignored elements */
     S2S_EV_CLOSED,        /* the peer sent its close tag; ours was answered. Flush, then shut the connection */
     S2S_EV_DEAD           /* {err, cond, text}: final. out() holds error and close tag (or nothing). Flush, then close */
@@ -91,7 +98,8 @@ typedef struct s2s_event {
     s2s_domain to;
     s2s_span id;
     s2s_span key;
-    s2s_span cond; /* stanza, stream or SASL condition as the peer named it */
+    s2s_span cond; /* stanza, stream or SASL condition the peer named; one RFC 6120 does not know is undefined-condition
+                      (SASL: not-authorized), names of RFC 3920 are mapped. Lives for ever */
     s2s_span text;
     s2s_verdict verdict;
     s2s_proof proof;
@@ -105,7 +113,8 @@ const s2s_event *s2s_stream_next(s2s_stream *s); /* never NULL */
 typedef struct s2s_answer {
     s2s_domain as;        /* our domain in the response header: `to` of the peer when we serve it */
     s2s_span id;          /* unpredictable, new each time; copied; never empty */
-    s2s_tls_level tls;    /* offered before TLS; REQUIRED: nothing else than starttls is offered or accepted but db:verify*/
+    s2s_tls_level tls;    /* offered before TLS; REQUIRED: nothing else than starttls is offered or accepted in clear, and
+                             db:result and db:verify are answered with the error policy-violation */
     bool offer_external;  /* only after TLS */
     bool offer_dialback;
 } s2s_answer;
@@ -123,11 +132,13 @@ void s2s_stream_answer_verify(s2s_stream *s, const s2s_domain *from, const s2s_d
 
 /* ---- initiating role ---- */
 /* Asks to open a pair (header pair: EXTERNAL if offered and allowed, else dialback; others: dialback). May be called before
- * READY; asked as soon as the handshake allows. At most one question per pair is in flight. S2S_E_PAIR_LIMIT, S2S_E_NOMEM */
+ * READY; asked as soon as the handshake allows. At most one question per pair is in flight; a pair dropped meanwhile is
+ * asked again. S2S_E_PAIR_LIMIT, S2S_E_NOMEM, S2S_E_PEER_CLOSED (the stream is closing or over) */
 S2S_MUST_CHECK s2s_err s2s_stream_want_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
 void s2s_stream_give_key(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span key);
 void s2s_stream_drop_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to); /* gives up asking (timeout) */
-/* db:verify from (our target domain) to (the sender's domain), id and key of the stream under question. Queued till READY. */
+/* db:verify from (our target domain) to (the sender's domain), id and key of the stream under question. Queued till READY.
+ * Errors as of want_pair; at most max_pairs questions are open at once. */
 S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span id,
                                              s2s_span key);
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
