@@ -106,11 +106,24 @@ static void put_condition(s2s_buf *out, s2s_err *err, const char *name, const ch
     put(out, err, "/>");
 }
 
+/* Canonical text, in which quotes stand for themselves. What no XML may hold (a reason may quote
+ * what a peer sent) becomes '?': it would end the stream it is written to. */
+static void put_escaped_text(s2s_buf *out, s2s_err *err, s2s_span text)
+{
+    for (size_t i = 0; i < text.len && *err == S2S_E_OK; i++) {
+        s2s_span c = {text.ptr + i, 1};
+        bool space = *c.ptr == '\t' || *c.ptr == '\n' || *c.ptr == '\r';
+        if ((unsigned char)*c.ptr < 0x20 && !space) c = S2S_LIT("?");
+        bool plain = *c.ptr == '\'' || *c.ptr == '"' || *c.ptr == '\t' || *c.ptr == '\n';
+        *err = plain ? s2s_buf_put(out, c) : s2s_buf_put_escaped(out, c);
+    }
+}
+
 static void put_text(s2s_buf *out, s2s_err *err, s2s_span text)
 {
     if (text.len == 0) return;
     put(out, err, "<text xmlns='" NS_STANZAS "' xml:lang='en'>");
-    if (*err == S2S_E_OK) *err = s2s_buf_put_escaped(out, text);
+    put_escaped_text(out, err, text);
     put(out, err, "</text>");
 }
 

@@ -148,27 +148,24 @@ static inline bool record_drain(s2s_buf *out, s2s_xml *x)
     }
 }
 
-/* Feeds all bytes, cut as `cut` says, as a stream would; gives how many were consumed. */
+/* Feeds all bytes, cut as `cut` says: what an item leaves over is cut anew. Gives how many were
+ * consumed. */
 static inline size_t record_feed(s2s_buf *out, s2s_xml *x, s2s_span all, record_cut *cut, void *ctx)
 {
     size_t at = 0;
-    while (at < all.len) {
+    bool alive = true;
+    while (alive && at < all.len) {
         size_t n = cut(ctx, all.len - at);
         S2S_ASSERT(n > 0 && n <= all.len - at);
         /* A copy of its own: bytes read beyond it, or kept from it, are seen by ASan. */
         char *piece = malloc(n);
         S2S_ASSERT(piece != NULL);
         memcpy(piece, all.ptr + at, n);
-        size_t used = 0;
-        bool alive = true;
-        while (alive && used < n) {
-            used += s2s_xml_feed(x, (s2s_span){piece + used, n - used});
-            S2S_ASSERT(used <= n);
-            alive = record_drain(out, x);
-        }
+        size_t used = s2s_xml_feed(x, (s2s_span){piece, n});
         free(piece);
+        alive = record_drain(out, x);
+        S2S_ASSERT(used <= n && (used > 0 || !alive));
         at += used;
-        if (!alive) break;
     }
     return at;
 }
@@ -182,6 +179,45 @@ static inline size_t record_session(s2s_buf *out, const s2s_xml_limits *limits, 
     size_t used = record_feed(out, x, all, cut, ctx);
     s2s_xml_free(x);
     return used;
+}
+
+/* Canonical text must be what it says it is: alone on a plain stream it gives itself. */
+static inline void record_check_canonical(const s2s_xml_limits *limits, s2s_span stanza)
+{
+    s2s_buf text, again, want;
+    s2s_buf_init(&text, 0);
+    s2s_buf_init(&again, 0);
+    s2s_buf_init(&want, 0);
+    record_puts(&text, "<s:s xmlns='jabber:server' xmlns:s='s'>");
+    record_put(&text, stanza);
+    record_puts(&want, "HEAD {s}s content jabber:server\nSTANZA ");
+    record_put(&want, stanza);
+    record_puts(&want, "\n");
+    record_session(&again, limits, s2s_buf_span(&text), record_whole, NULL);
+    S2S_ASSERT(s2s_span_eq(s2s_buf_span(&again), s2s_buf_span(&want)));
+    s2s_buf_fini(&text);
+    s2s_buf_fini(&again);
+    s2s_buf_fini(&want);
+}
+
+/* Checks each stanza of a session, fed whole. */
+static inline void record_check_stanzas(const s2s_xml_limits *limits, s2s_span all)
+{
+    s2s_xml *x = s2s_xml_new(limits);
+    S2S_ASSERT(x != NULL);
+    s2s_xml_item item = {.kind = S2S_XML_NONE};
+    for (size_t at = 0; at < all.len;) {
+        at += s2s_xml_feed(x, (s2s_span){all.ptr + at, all.len - at});
+        item = s2s_xml_next(x);
+        if (item.kind == S2S_XML_ERROR || item.kind == S2S_XML_END) break;
+        if (item.kind != S2S_XML_ELEMENT || item.inside.ptr == NULL) continue;
+        s2s_buf stanza;
+        s2s_buf_init(&stanza, 0);
+        record_stanza(&stanza, &item);
+        record_check_canonical(limits, s2s_buf_span(&stanza));
+        s2s_buf_fini(&stanza);
+    }
+    s2s_xml_free(x);
 }
 
 #endif

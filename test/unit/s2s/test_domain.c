@@ -1,0 +1,193 @@
+/* Domains and addresses (RFC 7622 3, RFC 6120 8.1, RFC 1035 2.3). */
+#include "cmocka_all.h"
+
+#include <string.h>
+
+#include <s2s/domain.h>
+
+static s2s_domain make(const char *text)
+{
+    s2s_domain d;
+    assert_int_equal(s2s_domain_make(s2s_span_of(text), &d), S2S_E_OK);
+    return d;
+}
+
+static void refused(s2s_span text, s2s_err want)
+{
+    s2s_domain d;
+    memset(&d, 0x55, sizeof d);
+    assert_int_equal(s2s_domain_make(text, &d), want);
+    assert_int_equal(d.len, 0);
+    assert_string_equal(d.text, "");
+}
+
+/* Attack 18: every spelling of one domain is the same domain. */
+static void spellings_become_one(void **state)
+{
+    (void)state;
+    s2s_domain want = make("loc.example");
+    const char *const same[] = {"LOC.EXAMPLE", "loc.example.", "Loc.Example."};
+    for (size_t i = 0; i < 3; i++) {
+        s2s_domain d = make(same[i]);
+        assert_true(s2s_domain_eq(&d, &want));
+        assert_string_equal(d.text, "loc.example");
+        assert_int_equal(s2s_domain_hash(&d, 7), s2s_domain_hash(&want, 7));
+    }
+    assert_true(s2s_span_is(s2s_domain_span(&want), "loc.example"));
+}
+
+/* Attack 15, and what a resolver or a certificate check would take for a pattern. */
+static void not_domains(void **state)
+{
+    (void)state;
+    const char *const bad[] = {
+        "",      ".",         "..",        ".example",    "a..example", "a b.example",
+        "*",     "*.example", "r*.x",      "a_b.x",       "-a.x",       "a-.x",
+        "a.-",   "u@rem.x",   "rem.x/r",   "127.0.0.1",   "[::1]",      "::1",
+        "1",     "a.123",     "a.1.",      "a.example..", "a\tb.x",     "a'b.x",
+        "a&b.x", "a<b.x",     "rem.x:5269"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refused(s2s_span_of(bad[i]), S2S_E_DOMAIN_SYNTAX);
+    refused(S2S_LIT("rem.x\0.evil.x"), S2S_E_DOMAIN_SYNTAX);
+    refused((s2s_span){NULL, 0}, S2S_E_DOMAIN_SYNTAX);
+}
+
+static void not_yet_international(void **state)
+{
+    (void)state;
+    refused(S2S_LIT("m\xc3\xbcnchen.example"), S2S_E_DOMAIN_IDN);
+    refused(S2S_LIT("loc\xe3\x80\x82"
+                    "example"),
+            S2S_E_DOMAIN_IDN); /* U+3002 */
+    refused(S2S_LIT("\xff"), S2S_E_DOMAIN_IDN);
+    s2s_domain d = make("XN--mnchen-3ya.example");
+    assert_string_equal(d.text, "xn--mnchen-3ya.example");
+}
+
+static void lengths_of_labels_and_names(void **state)
+{
+    (void)state;
+    char text[300];
+    memset(text, 'a', sizeof text);
+    refused((s2s_span){text, 64}, S2S_E_DOMAIN_SYNTAX);
+    s2s_domain d;
+    assert_int_equal(s2s_domain_make((s2s_span){text, 63}, &d), S2S_E_OK);
+    for (size_t i = 63; i < sizeof text; i += 64)
+        text[i] = '.';
+    assert_int_equal(s2s_domain_make((s2s_span){text, 253}, &d), S2S_E_OK);
+    assert_int_equal(d.len, 253);
+    refused((s2s_span){text, 254}, S2S_E_DOMAIN_SYNTAX);
+    text[253] = '.';
+    assert_int_equal(s2s_domain_make((s2s_span){text, 254}, &d), S2S_E_OK);
+    assert_int_equal(d.len, 253);
+    refused((s2s_span){text, 256}, S2S_E_DOMAIN_SYNTAX);
+}
+
+static void digits_are_fine_but_not_at_the_end(void **state)
+{
+    (void)state;
+    assert_string_equal(make("1.2.example").text, "1.2.example");
+    assert_string_equal(make("localhost").text, "localhost");
+    assert_string_equal(make("a.1b").text, "a.1b");
+}
+
+static void below(void **state)
+{
+    (void)state;
+    s2s_domain child = make("muc.loc.example"), parent = make("loc.example");
+    s2s_domain other = make("xloc.example"), none = {0};
+    assert_true(s2s_domain_under(&child, &parent));
+    assert_false(s2s_domain_under(&parent, &parent));
+    assert_false(s2s_domain_under(&parent, &child));
+    assert_false(s2s_domain_under(&other, &parent));
+    assert_false(s2s_domain_under(&child, &none));
+}
+
+static void order_and_hash(void **state)
+{
+    (void)state;
+    s2s_domain a = make("a.example"), b = make("b.example"), aa = make("a.example.org");
+    assert_true(s2s_domain_order(&a, &b) < 0);
+    assert_true(s2s_domain_order(&b, &a) > 0);
+    assert_int_equal(s2s_domain_order(&a, &a), 0);
+    assert_true(s2s_domain_order(&a, &aa) < 0);
+    assert_false(s2s_domain_eq(&a, &aa));
+    assert_int_not_equal(s2s_domain_hash(&a, 1), s2s_domain_hash(&b, 1));
+    assert_int_not_equal(s2s_domain_hash(&a, 1), s2s_domain_hash(&a, 2));
+}
+
+/* RFC 7622 3.1: cut at the first '/', then at the first '@'. */
+static void addresses_are_cut(void **state)
+{
+    (void)state;
+    s2s_jid j;
+    assert_int_equal(s2s_jid_parse(S2S_LIT("u@Rem.Example./a@b/c"), &j), S2S_E_OK);
+    assert_true(s2s_span_is(j.local, "u"));
+    assert_true(s2s_span_is(j.resource, "a@b/c"));
+    assert_string_equal(j.domain.text, "rem.example");
+
+    assert_int_equal(s2s_jid_parse(S2S_LIT("rem.example/r@x"), &j), S2S_E_OK);
+    assert_null(j.local.ptr);
+    assert_true(s2s_span_is(j.resource, "r@x"));
+
+    assert_int_equal(s2s_jid_parse(S2S_LIT("rem.example"), &j), S2S_E_OK);
+    assert_null(j.local.ptr);
+    assert_null(j.resource.ptr);
+}
+
+static void bad_addresses(void **state)
+{
+    (void)state;
+    s2s_jid j;
+    const char *const improper[] = {"",   "@rem.example", "u@", "rem.example/",
+                                    "/r", "u@/r",         "@",  "/"};
+    for (size_t i = 0; i < sizeof improper / sizeof improper[0]; i++) {
+        assert_int_equal(s2s_jid_parse(s2s_span_of(improper[i]), &j), S2S_E_IMPROPER_ADDRESS);
+        assert_int_equal(j.domain.len, 0);
+    }
+    assert_int_equal(s2s_jid_parse((s2s_span){NULL, 0}, &j), S2S_E_IMPROPER_ADDRESS);
+    assert_int_equal(s2s_jid_parse(S2S_LIT("a@b@rem.example"), &j), S2S_E_DOMAIN_SYNTAX);
+    assert_int_equal(s2s_jid_parse(S2S_LIT("u@a..b/r"), &j), S2S_E_DOMAIN_SYNTAX);
+    assert_int_equal(s2s_jid_parse(S2S_LIT("u@\xc3\xbc.example"), &j), S2S_E_DOMAIN_IDN);
+    assert_null(j.local.ptr);
+}
+
+/* A part over 1,023 octets: the domain is known all the same, so that it can be routed. */
+static void long_parts(void **state)
+{
+    (void)state;
+    char text[1100];
+    s2s_jid j;
+    memset(text, 'a', sizeof text);
+    memcpy(text + S2S_JID_PART_MAX, "@b.x", 4);
+    s2s_span jid = {text, S2S_JID_PART_MAX + 4};
+    assert_int_equal(s2s_jid_parse(jid, &j), S2S_E_OK);
+    text[S2S_JID_PART_MAX] = 'a';
+    memcpy(text + S2S_JID_PART_MAX + 1, "@b.x", 4);
+    jid.len++;
+    assert_int_equal(s2s_jid_parse(jid, &j), S2S_E_JID_TOO_LONG);
+    assert_string_equal(j.domain.text, "b.x");
+    assert_int_equal(j.local.len, S2S_JID_PART_MAX + 1);
+    memset(text, 'a', sizeof text);
+    memcpy(text, "b.x/", 4);
+    assert_int_equal(s2s_jid_parse((s2s_span){text, 4 + S2S_JID_PART_MAX}, &j), S2S_E_OK);
+    assert_int_equal(s2s_jid_parse((s2s_span){text, 5 + S2S_JID_PART_MAX}, &j), S2S_E_JID_TOO_LONG);
+    assert_string_equal(j.domain.text, "b.x");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spellings_become_one),
+        cmocka_unit_test(not_domains),
+        cmocka_unit_test(not_yet_international),
+        cmocka_unit_test(lengths_of_labels_and_names),
+        cmocka_unit_test(digits_are_fine_but_not_at_the_end),
+        cmocka_unit_test(below),
+        cmocka_unit_test(order_and_hash),
+        cmocka_unit_test(addresses_are_cut),
+        cmocka_unit_test(bad_addresses),
+        cmocka_unit_test(long_parts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
