@@ -1,0 +1,567 @@
+/* resolver.c - see resolver.h. resolver_ctx.c makes the libunbound context. */
+#include "io/resolver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unbound.h>
+
+#include "io/rdata.h"
+#include "io/resolver_ctx.h"
+
+enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, CLASS_IN = 1 };
+enum { RCODE_NXDOMAIN = 3 };
+enum { REBUILD_MS = 1000 }; /* between two tries to get a working context */
+enum { ORPHANS = 64 };
+
+typedef struct question question;
+
+/* One query to libunbound; an address question has two. */
+typedef struct part {
+    question *q;
+    int type;
+    int id;    /* libunbound's */
+    bool open; /* it may still call back */
+    bool done; /* it has a result */
+    bool bogus;
+    bool secure;
+    s2s_err err;
+    uint32_t ttl;
+} part;
+
+struct question {
+    question *next;
+    uint64_t ticket;
+    io_question what;
+    s2s_domain name;
+    uint64_t attempt_ends; /* loop time, ms */
+    uint64_t ends;
+    unsigned attempts;
+    unsigned n_parts;
+    part parts[2];
+    io_srv *srv; /* malloc */
+    size_t n_srv;
+    io_addr *addr; /* malloc */
+    size_t n_addr;
+    char detail[96];
+};
+
+typedef struct list {
+    question *head;
+    question *tail;
+    unsigned n;
+} list;
+
+/* A context and the handle that watches it: they are replaced together, and the handle dies later than we drop it. */
+typedef struct engine {
+    uv_poll_t poll;
+    struct ub_ctx *ub;
+    io_resolver *owner;
+} engine;
+
+struct io_resolver {
+    uv_loop_t *loop;
+    const io_resolver_settings *settings;
+    io_resolver_done done;
+    void *ctx;
+    engine *engine;      /* NULL: to be built again, at rebuild_at */
+    bool broken;         /* libunbound's thread does not answer: the engine is to be replaced */
+    uint64_t rebuild_at; /* ms */
+    uv_timer_t timer;
+    list waiting;
+    list flying;
+    list ready;                /* answered, or given up: to be told */
+    uint64_t orphans[ORPHANS]; /* tickets there was no memory for: to be told that they failed */
+    unsigned n_orphans;
+    bool freed;
+    io_resolver_counts counts;
+};
+
+void io_resolver_settings_init(io_resolver_settings *s)
+{
+    *s = (io_resolver_settings){
+        .timeout_ms = 5000,
+        .attempts = 2,
+        .in_flight = 200,
+        .waiting = 10000,
+    };
+}
+
+/* ---- lists and questions ---- */
+
+static void list_put(list *l, question *q)
+{
+    q->next = NULL;
+    if (l->tail != NULL)
+        l->tail->next = q;
+    else
+        l->head = q;
+    l->tail = q;
+    l->n++;
+}
+
+static question *list_take(list *l)
+{
+    question *q = l->head;
+    if (q == NULL) return NULL;
+    l->head = q->next;
+    if (l->head == NULL) l->tail = NULL;
+    l->n--;
+    return q;
+}
+
+static void list_remove(list *l, question *q)
+{
+    question *before = NULL;
+    for (question *at = l->head; at != q; at = at->next)
+        before = at;
+    if (before != NULL)
+        before->next = q->next;
+    else
+        l->head = q->next;
+    if (l->tail == q) l->tail = before;
+    l->n--;
+}
+
+static void question_free(question *q)
+{
+    free(q->srv);
+    free(q->addr);
+    free(q);
+}
+
+static void list_free(list *l)
+{
+    for (question *q = list_take(l); q != NULL; q = list_take(l))
+        question_free(q);
+}
+
+static void say(question *q, const char *detail)
+{
+    snprintf(q->detail, sizeof q->detail, "%s", detail);
+}
+
+static question *question_new(uint64_t ticket, io_question what, const s2s_domain *name)
+{
+    question *q = calloc(1, sizeof *q);
+    if (q == NULL) return NULL;
+    q->ticket = ticket;
+    q->what = what;
+    q->name = *name;
+    q->n_parts = what == IO_ASK_ADDR ? 2 : 1;
+    q->parts[0].type = what == IO_ASK_ADDR ? TYPE_A : TYPE_SRV;
+    q->parts[1].type = TYPE_AAAA;
+    for (unsigned i = 0; i < 2; i++) {
+        q->parts[i].q = q;
+        q->parts[i].err = S2S_E_DNS_FAILED;
+    }
+    return q;
+}
+
+/* ---- what libunbound says ---- */
+
+static s2s_err keep_srv(question *q, const struct ub_result *res)
+{
+    size_t n = 0;
+    while (n < IO_DNS_SRV_MAX && res->data[n] != NULL)
+        n++;
+    q->srv = calloc(n > 0 ? n : 1, sizeof *q->srv);
+    if (q->srv == NULL) return S2S_E_DNS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *bytes = (const uint8_t *)res->data[i];
+        if (io_rdata_srv(bytes, (size_t)res->len[i], &q->srv[q->n_srv]) == S2S_E_OK) q->n_srv++;
+    }
+    return S2S_E_OK;
+}
+
+static s2s_err keep_addrs(question *q, const struct ub_result *res)
+{
+    size_t n = 0;
+    while (n < IO_DNS_ADDR_MAX && res->data[n] != NULL)
+        n++;
+    io_addr *grown = realloc(q->addr, (q->n_addr + n + 1) * sizeof *grown);
+    if (grown == NULL) return S2S_E_DNS_FAILED;
+    q->addr = grown;
+    for (size_t i = 0; i < n; i++)
+        if (io_addr_of_bytes(res->data[i], (size_t)res->len[i], 0, &q->addr[q->n_addr]) == S2S_E_OK)
+            q->n_addr++;
+    return S2S_E_OK;
+}
+
+static void note_result(part *p, const struct ub_result *res)
+{
+    question *q = p->q;
+    p->secure = res->secure != 0;
+    p->bogus = res->bogus != 0;
+    p->ttl = res->ttl > 0 ? (uint32_t)res->ttl : 0;
+    if (p->bogus) {
+        say(q, res->why_bogus != NULL ? res->why_bogus : "bogus");
+    } else if (res->havedata) {
+        p->err = p->type == TYPE_SRV ? keep_srv(q, res) : keep_addrs(q, res);
+    } else if (res->nxdomain || res->rcode == RCODE_NXDOMAIN || res->rcode == 0) {
+        p->err = S2S_E_DNS_NOT_FOUND;
+    } else {
+        snprintf(q->detail, sizeof q->detail, "rcode %d", res->rcode);
+    }
+}
+
+static bool question_done(const question *q)
+{
+    for (unsigned i = 0; i < q->n_parts; i++)
+        if (!q->parts[i].done) return false;
+    return true;
+}
+
+static void on_result(void *mydata, int err, struct ub_result *res)
+{
+    part *p = mydata;
+    p->open = false;
+    p->done = true;
+    if (err != 0)
+        say(p->q, ub_strerror(err));
+    else
+        note_result(p, res);
+    ub_resolve_free(res); /* accepts NULL */
+}
+
+/* ---- telling ---- */
+
+static void put_srv_answer(const question *q, io_dns_answer *a)
+{
+    a->err = q->parts[0].err;
+    a->secure = q->parts[0].secure;
+    a->ttl = q->parts[0].ttl;
+}
+
+/* Either family will do, but a forged one spoils both. */
+static void put_addr_answer(const question *q, io_dns_answer *a)
+{
+    bool failed = false, bogus = false;
+    a->err = S2S_E_DNS_NOT_FOUND;
+    a->secure = true;
+    a->ttl = IO_DNS_TTL_MAX;
+    for (unsigned i = 0; i < 2; i++) {
+        const part *p = &q->parts[i];
+        bogus = bogus || p->bogus;
+        failed = failed || p->err == S2S_E_DNS_FAILED;
+        if (p->err == S2S_E_OK) a->err = S2S_E_OK;
+        a->secure = a->secure && (p->secure || p->err == S2S_E_DNS_FAILED);
+        if (p->err != S2S_E_DNS_FAILED && p->ttl < a->ttl) a->ttl = p->ttl;
+    }
+    if (bogus || (failed && a->err != S2S_E_OK)) a->err = S2S_E_DNS_FAILED;
+}
+
+static void tell_orphans(io_resolver *r)
+{
+    static const io_dns_answer failed = {.err = S2S_E_DNS_FAILED, .detail = "out of memory"};
+    while (r->n_orphans > 0 && !r->freed) {
+        r->counts.answered++;
+        r->counts.failed++;
+        r->done(r->ctx, r->orphans[--r->n_orphans], &failed);
+    }
+}
+
+static void tell(io_resolver *r, question *q)
+{
+    io_dns_answer a = {.err = S2S_E_DNS_FAILED};
+    if (q->what == IO_ASK_SRV)
+        put_srv_answer(q, &a);
+    else
+        put_addr_answer(q, &a);
+    if (a.ttl > IO_DNS_TTL_MAX) a.ttl = IO_DNS_TTL_MAX;
+    if (a.err == S2S_E_OK) {
+        a.srv = q->srv;
+        a.n_srv = q->n_srv;
+        a.addr = q->addr;
+        a.n_addr = q->n_addr;
+    }
+    if (a.err == S2S_E_DNS_FAILED) {
+        a.secure = false;
+        r->counts.failed++;
+        memcpy(a.detail, q->detail, sizeof a.detail);
+    }
+    r->counts.answered++;
+    r->done(r->ctx, q->ticket, &a);
+    question_free(q);
+}
+
+/* ---- asking ---- */
+
+static void issue_part(io_resolver *r, part *p)
+{
+    char name[S2S_DOMAIN_MAX + 24];
+    const char *prefix = p->type == TYPE_SRV ? "_xmpp-server._tcp." : "";
+    snprintf(name, sizeof name, "%s%s", prefix, p->q->name.text);
+    int err = ub_resolve_async(r->engine->ub, name, p->type, CLASS_IN, p, on_result, &p->id);
+    p->open = err == 0;
+    if (err == UB_PIPE) r->broken = true; /* asked again by the next context */
+    if (err == 0 || err == UB_PIPE) return;
+    p->done = true;
+    say(p->q, ub_strerror(err));
+}
+
+static void issue(io_resolver *r, question *q, uint64_t now)
+{
+    q->attempts++;
+    q->attempt_ends = now + r->settings->timeout_ms;
+    if (q->attempt_ends > q->ends) q->attempt_ends = q->ends;
+    for (unsigned i = 0; i < q->n_parts; i++)
+        if (r->engine != NULL && !q->parts[i].done) issue_part(r, &q->parts[i]);
+}
+
+static void withdraw(io_resolver *r, question *q)
+{
+    for (unsigned i = 0; i < q->n_parts; i++) {
+        part *p = &q->parts[i];
+        if (p->open) ub_cancel(r->engine->ub, p->id);
+        p->open = false;
+    }
+}
+
+static void give_up(question *q, const char *detail)
+{
+    for (unsigned i = 0; i < q->n_parts; i++)
+        q->parts[i].done = true;
+    if (q->detail[0] == '\0') say(q, detail);
+}
+
+static void move_finished(io_resolver *r)
+{
+    for (question *q = r->flying.head, *next; q != NULL; q = next) {
+        next = q->next;
+        if (!question_done(q)) continue;
+        list_remove(&r->flying, q);
+        list_put(&r->ready, q);
+    }
+}
+
+static void expire(io_resolver *r, uint64_t now)
+{
+    for (question *q = r->flying.head; q != NULL; q = q->next) {
+        if (q->attempt_ends > now) continue;
+        r->counts.timeouts++;
+        withdraw(r, q);
+        if (q->attempts >= r->settings->attempts || q->ends <= now)
+            give_up(q, "no answer in time");
+        else
+            issue(r, q, now);
+    }
+    while (r->waiting.head != NULL && r->waiting.head->ends <= now) {
+        question *q = list_take(&r->waiting);
+        give_up(q, "too many lookups before this one");
+        list_put(&r->ready, q);
+    }
+}
+
+static void fill(io_resolver *r, uint64_t now)
+{
+    while (r->flying.n < r->settings->in_flight && r->waiting.head != NULL) {
+        question *q = list_take(&r->waiting);
+        list_put(&r->flying, q);
+        issue(r, q, now);
+    }
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* The nearest deadline; at once when there is something to do. */
+static void arm(io_resolver *r)
+{
+    uint64_t now = uv_now(r->loop);
+    uint64_t at = r->waiting.head != NULL ? r->waiting.head->ends : UINT64_MAX;
+    for (const question *q = r->flying.head; q != NULL; q = q->next) {
+        if (q->attempt_ends < at) at = q->attempt_ends;
+        if (question_done(q)) at = now;
+    }
+    if (r->engine == NULL && r->flying.n > 0 && r->rebuild_at < at) at = r->rebuild_at;
+    if (r->ready.head != NULL || r->n_orphans > 0 || r->broken) at = now;
+    if (at == UINT64_MAX)
+        uv_timer_stop(&r->timer);
+    else
+        uv_timer_start(&r->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+static void mend(io_resolver *r, uint64_t now);
+
+/* One turn: what is finished is told, then the freed places are filled. */
+static void turn(io_resolver *r)
+{
+    uint64_t now = uv_now(r->loop);
+    mend(r, now);
+    move_finished(r);
+    expire(r, now);
+    move_finished(r);
+    list ready = r->ready; /* what is asked meanwhile and fails at once waits for the next turn */
+    r->ready = (list){.n = 0};
+    tell_orphans(r);
+    while (ready.head != NULL && !r->freed)
+        tell(r, list_take(&ready));
+    list_free(&ready);
+    if (r->freed) return; /* the memory stays until its handles are closed */
+    fill(r, now);
+    arm(r);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    turn(timer->data);
+}
+
+void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name)
+{
+    question *q = question_new(ticket, what, name);
+    uint64_t now = uv_now(r->loop);
+    r->counts.asked++;
+    if (q == NULL) {
+        S2S_ASSERT(r->n_orphans < ORPHANS);
+        r->orphans[r->n_orphans++] = ticket;
+        arm(r);
+        return;
+    }
+    q->ends = now + (uint64_t)r->settings->timeout_ms * r->settings->attempts;
+    if (what == IO_ASK_SRV && name->len + sizeof "_xmpp-server._tcp." - 1 > S2S_DOMAIN_MAX) {
+        /* Such a name cannot exist. */
+        q->parts[0].err = S2S_E_DNS_NOT_FOUND;
+        q->parts[0].done = true;
+        list_put(&r->ready, q);
+    } else if (r->waiting.n >= r->settings->waiting) {
+        r->counts.overflows++;
+        give_up(q, "too many lookups");
+        list_put(&r->ready, q);
+    } else {
+        list_put(&r->waiting, q);
+        fill(r, now);
+    }
+    arm(r);
+}
+
+/* ---- the context ---- */
+
+static void on_engine_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void engine_drop(engine *e)
+{
+    if (e == NULL) return;
+    uv_close((uv_handle_t *)&e->poll,
+             on_engine_closed); /* stops watching at once: the descriptor may go */
+    ub_ctx_delete(e->ub);
+    e->ub = NULL;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static engine *engine_new(io_resolver *r, io_resolver_fault *fault)
+{
+    engine *e = calloc(1, sizeof *e);
+    if (e == NULL) return NULL;
+    e->ub = io_resolver_ctx_new(r->settings, fault);
+    if (e->ub == NULL || uv_poll_init(r->loop, &e->poll, ub_fd(e->ub)) != 0) {
+        if (e->ub != NULL) ub_ctx_delete(e->ub);
+        free(e);
+        return NULL;
+    }
+    e->poll.data = e;
+    e->owner = r;
+    return e;
+}
+
+static bool engine_start(io_resolver *r, io_resolver_fault *fault)
+{
+    engine *e = engine_new(r, fault);
+    if (e != NULL && uv_poll_start(&e->poll, UV_READABLE, on_readable) != 0) {
+        engine_drop(e);
+        e = NULL;
+    }
+    r->engine = e;
+    return e != NULL;
+}
+
+bool io_resolver_rebuild(io_resolver *r)
+{
+    io_resolver_fault fault;
+    engine_drop(r->engine);
+    r->broken = false;
+    r->counts.rebuilds++;
+    r->rebuild_at = uv_now(r->loop) + REBUILD_MS;
+    bool built = engine_start(r, &fault);
+    for (question *q = r->flying.head; q != NULL; q = q->next) {
+        for (unsigned i = 0; i < q->n_parts; i++) {
+            q->parts[i].open = false; /* the old context is gone, and its call backs with it */
+            if (built && !q->parts[i].done) issue_part(r, &q->parts[i]);
+        }
+    }
+    arm(r);
+    return built;
+}
+
+/* Replaces what does not work, but not over and over within one second. */
+static void mend(io_resolver *r, uint64_t now)
+{
+    if (r->broken || r->engine == NULL) {
+        if (now >= r->rebuild_at) {
+            io_resolver_rebuild(r);
+        } else if (r->broken) {
+            engine_drop(r->engine);
+            r->engine = NULL;
+            r->broken = false;
+            for (question *q = r->flying.head; q != NULL; q = q->next)
+                q->parts[0].open = q->parts[1].open = false;
+        }
+    }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    io_resolver *r = ((engine *)poll->data)->owner;
+    (void)events;
+    /* UB_PIPE: the other end is gone, and what it had in hand will never be answered. */
+    if (status != 0 || ub_process(r->engine->ub) != 0) r->broken = true;
+    turn(r);
+}
+
+/* ---- life ---- */
+
+io_resolver *io_resolver_new(uv_loop_t *loop, const io_resolver_settings *settings,
+                             io_resolver_done done, void *ctx, io_resolver_fault *fault)
+{
+    S2S_ASSERT(settings->timeout_ms > 0 && settings->attempts > 0 && settings->in_flight > 0);
+    *fault = (io_resolver_fault){.what = "context", .reason = "out of memory or descriptors"};
+    io_resolver *r = calloc(1, sizeof *r);
+    if (r == NULL) return NULL;
+    r->loop = loop;
+    r->settings = settings;
+    r->done = done;
+    r->ctx = ctx;
+    uv_timer_init(loop, &r->timer);
+    r->timer.data = r;
+    if (engine_start(r, fault)) return r;
+    io_resolver_free(r);
+    return NULL;
+}
+
+void io_resolver_count(const io_resolver *r, io_resolver_counts *out)
+{
+    *out = r->counts;
+    out->in_flight = r->flying.n;
+    out->waiting = r->waiting.n;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void io_resolver_free(io_resolver *r)
+{
+    if (r == NULL || r->freed) return;
+    r->freed = true;
+    engine_drop(r->engine);
+    r->engine = NULL;
+    list_free(&r->waiting);
+    list_free(&r->flying);
+    list_free(&r->ready);
+    uv_close((uv_handle_t *)&r->timer, on_timer_closed);
+}

@@ -1,0 +1,104 @@
+/* resolver.h - DNS with DNSSEC verdict, in the loop (libunbound).
+ * For:    SRV records and addresses of a name, from the network or from embedded zone data.
+ * Never:  decides what an answer means, or whether an address may be dialled.
+ * Owner:  one loop. libunbound works in a thread of its own (a forked one would lose the embedded data); what it has to
+ *         say comes through a descriptor the loop watches, so every call back is made on the loop.
+ *
+ * Every question is answered exactly once, never from inside io_resolver_ask, within attempts * timeout_ms (plus a loop
+ * turn); only io_resolver_free leaves questions unanswered. */
+#ifndef IO_RESOLVER_H
+#define IO_RESOLVER_H
+
+#include <uv.h>
+
+#include "io/addr.h"
+#include "s2s/domain.h"
+
+typedef struct io_resolver io_resolver;
+
+typedef enum io_question {
+    IO_ASK_SRV,
+    IO_ASK_ADDR
+} io_question; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
+
+typedef struct io_srv {
+    uint16_t priority, weight, port;
+    s2s_domain target; /* len 0: the root, "no service" (RFC 2782) */
+} io_srv;
+
+typedef struct io_dns_answer {
+    s2s_err
+        err; /* OK; DNS_NOT_FOUND: NXDOMAIN or no data; DNS_FAILED: SERVFAIL, bogus, timeout, anything else */
+    bool secure;       /* everything given here was validated (DNSSEC) */
+    uint32_t ttl;      /* seconds, at most IO_DNS_TTL_MAX */
+    const io_srv *srv; /* lent for the call. Targets of bad syntax are left out */
+    size_t n_srv;
+    const io_addr *addr; /* lent for the call; port 0; v4-mapped ones unmapped */
+    size_t n_addr;
+    char detail[96]; /* for logs: what failed; "" when nothing did */
+} io_dns_answer;
+
+#define IO_DNS_TTL_MAX  86400
+#define IO_DNS_SRV_MAX  1024 /* records of one answer that are kept */
+#define IO_DNS_ADDR_MAX 256
+
+typedef struct io_resolver_settings {
+    const char *const
+        *forwarders; /* "10.0.0.1", "10.0.0.1@5353", "2001:db8::1@53"; none: full recursion */
+    size_t n_forwarders;
+    const char *resolv_conf;    /* file whose nameservers are forwarders; NULL: not read */
+    const char *const *anchors; /* DS or DNSKEY records as zone file lines */
+    size_t n_anchors;
+    const char *anchor_file; /* NULL: none */
+    const char *const *
+        zones; /* names answered from `data` alone: what is not there does not exist. "." shuts off the
+                                      network */
+    size_t n_zones;
+    const char *const *
+        data; /* "far.example IN A 192.0.2.1"; outside `zones` it only adds to what the network says */
+    size_t n_data;
+    const char *const *options; /* name and value in turn, as in unbound.conf: "do-ip6:", "no" */
+    size_t n_options;           /* pairs */
+    uint32_t timeout_ms;        /* 5,000: of one attempt */
+    unsigned attempts;          /* 2 */
+    unsigned in_flight;         /* 200 questions asked at once */
+    unsigned waiting;           /* 10,000 more; beyond: DNS_FAILED */
+} io_resolver_settings;
+
+void io_resolver_settings_init(
+    io_resolver_settings *s); /* the figures above, no forwarder, no data */
+
+/* Where the settings are wrong. */
+typedef struct io_resolver_fault {
+    const char *
+        what; /* "option" "forwarder" "resolv.conf" "anchor" "anchor file" "zone" "data" "context" */
+    size_t index; /* in the list of that name */
+    char reason[128];
+} io_resolver_fault;
+
+/* `answer` is lent for the call. It may ask again, and free the resolver. */
+typedef void (*io_resolver_done)(void *ctx, uint64_t ticket, const io_dns_answer *answer);
+
+/* Borrows settings (and all they point to) for its life. NULL: *fault says why. */
+io_resolver *io_resolver_new(uv_loop_t *loop, const io_resolver_settings *settings,
+                             io_resolver_done done, void *ctx, io_resolver_fault *fault);
+
+void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name);
+
+/* A new libunbound context with empty caches; questions in flight are asked again, their deadlines stay. Done by itself
+ * when libunbound's thread is gone. False: it could not be built, the questions fail at their deadlines. */
+bool io_resolver_rebuild(io_resolver *r);
+
+typedef struct io_resolver_counts {
+    uint64_t asked, answered, failed; /* failed: those answered DNS_FAILED */
+    uint64_t timeouts;                /* attempts */
+    uint64_t overflows;               /* too many waiting */
+    uint64_t rebuilds;
+    unsigned in_flight, waiting; /* now */
+} io_resolver_counts;
+void io_resolver_count(const io_resolver *r, io_resolver_counts *out);
+
+/* No call back comes any more. Its handles are closed by the loop's next turns. */
+void io_resolver_free(io_resolver *r);
+
+#endif
