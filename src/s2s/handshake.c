@@ -33,11 +33,12 @@ _Static_assert(S2S_EXPECT_COUNT <= 32, "states are bits of a uint32_t");
 
 /* ---- the tables ---- */
 
-#define S(name)  (UINT32_C(1) << S2S_##name)
-#define F(name)  S2S_HAS(name)
-#define ALWAYS   0
-#define NEVER    0
-#define ANY      ((UINT32_C(1) << S2S_EXPECT_COUNT) - 1 - S(CLOSED) - S(DEAD))
+#define S(name) (UINT32_C(1) << S2S_##name)
+#define F(name) S2S_HAS(name)
+#define ALWAYS  0
+#define NEVER   0
+
+/* Sets of states. ANY: those of the role in which the peer is read. */
 #define READING  (S(EXPECT_FEATURES) | S(EXPECT_SASL) | S(EXPECT_DIALBACK))
 #define PROVING  (S(EXPECT_STARTTLS) | S(EXPECT_PROOF) | S(EXPECT_RESPONSE))
 #define SASL     (S(EXPECT_PROOF) | S(EXPECT_RESPONSE))
@@ -48,10 +49,13 @@ _Static_assert(S2S_EXPECT_COUNT <= 32, "states are bits of a uint32_t");
 #define ROW(states, brings, yes, no, act, next)                                                    \
     {(states), S2S_BRINGS_##brings, (yes), (no), S2S_ACT_##act, S2S_##next},
 
+#define ANY (S(EXPECT_HEAD) | S(EXPECT_PROCEED) | READING | S(EXPECT_CLOSE))
 static const s2s_row initiating_rows[] = {
 #include "handshake_initiating.def"
 };
 
+#undef ANY
+#define ANY (S(EXPECT_HEAD) | PROVING | OPEN)
 static const s2s_row receiving_rows[] = {
 #include "handshake_receiving.def"
 };
