@@ -1,0 +1,224 @@
+/* settings_files.c - what a settings file says of other files, of users, and of this machine. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/certificate.h"
+#include "app/privileges.h"
+#include "app/settings_priv.h"
+
+enum { SECRET_LEAST = 16, DESCRIPTORS_SPARE = 256 };
+
+typedef struct visit {
+    app_settings *s;
+    app_problems *problems;
+    app_service service;
+} visit;
+
+static app_mark mark_in(const app_node *key, const app_node *map, const char *name)
+{
+    const app_node *node = app_node_get(map, name);
+    return node ? node->at : app_node_mark(key);
+}
+
+static const char *why_not(const visit *v, const char *file)
+{
+    switch (app_service_can_read(&v->service, file)) {
+    case APP_READABLE: return NULL;
+    case APP_CANNOT_TELL:
+        if (access(file, R_OK) == 0) return NULL;
+        break;
+    case APP_UNREADABLE: break;
+    }
+    if (access(file, F_OK) != 0) return "there is no such file";
+    return v->service.user ? "the service user cannot read it" : "it cannot be read";
+}
+
+/* False: refused. */
+static bool check_readable(visit *v, app_mark at, const char *what, const char *file)
+{
+    const char *why = why_not(v, file);
+    char hint[128];
+    if (!why) return true;
+    snprintf(hint, sizeof hint, "it must be readable by the user %.64s, its folders too",
+             v->service.user ? v->service.user : "who runs the daemon");
+    app_refuse(v->problems, at, strstr(why, "no such") ? NULL : hint, "%s %s: %s", what, file, why);
+    return false;
+}
+
+static void check_secrecy(visit *v, app_mark at, const char *what, const char *file)
+{
+    struct stat st;
+    if (stat(file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
+        app_warn(v->problems, at, "chmod o-rw", "%s %s can be read or written by everybody", what,
+                 file);
+}
+
+/* ---- certificates ---- */
+
+static void check_key(visit *v, const app_certificate *c, app_mark at, const char *key_file)
+{
+    if (!check_readable(v, at, "the key", key_file)) return;
+    check_secrecy(v, at, "the key", key_file);
+    const char *why = app_certificate_check_key(c, key_file);
+    if (why) app_refuse(v->problems, at, NULL, "the key %s: %s", key_file, why);
+}
+
+/* Gives the certificate, or NULL when it was refused. */
+static app_certificate *check_pair(visit *v, app_mark at, app_mark key_at, const char *file,
+                                   const char *key_file)
+{
+    const char *why = NULL;
+    bool expired = false;
+    if (!check_readable(v, at, "the certificate", file)) {
+        if (key_file) check_readable(v, key_at, "the key", key_file);
+        return NULL;
+    }
+    app_certificate *c = app_certificate_load(file, &why);
+    if (!c) {
+        app_refuse(v->problems, at, NULL, "the certificate %s: %s", file, why);
+        return NULL;
+    }
+    check_key(v, c, key_at, key_file ? key_file : file);
+    why = app_certificate_check_dates(c, &expired);
+    if (why) app_warn(v->problems, at, NULL, "the certificate %s %s", file, why);
+    return c;
+}
+
+static void check_cover(visit *v, const app_domain *d, const app_domain *shown,
+                        const app_certificate *c)
+{
+    if (app_certificate_covers(c, &d->name)) return;
+    if (d == shown)
+        app_refuse(v->problems, mark_in(d->key, d->node, "certificate"), NULL,
+                   "the certificate %s does not name %s", d->certificate, d->name.text);
+    else
+        app_refuse(v->problems, d->key->at, "give it a certificate of its own",
+                   "%s has no certificate, and that of %s does not cover it", d->name.text,
+                   shown->name.text);
+}
+
+/* Each certificate once, with all the domains that show it. */
+static void check_domain(visit *v, size_t i)
+{
+    const app_domain *d = &v->s->domains[i];
+    if (!d->certificate) return;
+    app_certificate *c = check_pair(v, mark_in(d->key, d->node, "certificate"),
+                                    mark_in(d->key, d->node, d->key_file ? "key" : "certificate"),
+                                    d->certificate, d->key_file);
+    for (size_t j = 0; c && j < v->s->n_domains; j++)
+        if (v->s->domains[j].shown == i) check_cover(v, &v->s->domains[j], d, c);
+    app_certificate_free(c);
+}
+
+static void check_inside(visit *v)
+{
+    const app_settings *s = v->s;
+    if (!s->inside_certificate) return;
+    app_certificate *c =
+        check_pair(v, app_settings_mark(s, "tls", "inside_certificate"),
+                   app_settings_mark(s, "tls", s->inside_key ? "inside_key" : "inside_certificate"),
+                   s->inside_certificate, s->inside_key);
+    app_certificate_free(c);
+}
+
+static void check_authorities(visit *v, const char *name, const char *path)
+{
+    struct stat st;
+    app_mark at = app_settings_mark(v->s, "tls", name);
+    if (!path || !strcmp(path, "system")) return;
+    if (!check_readable(v, at, "the authorities", path)) return;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return;
+    if (app_certificate_count(path) == 0)
+        app_refuse(v->problems, at, NULL, "the authorities %s: there is no certificate in it (PEM)",
+                   path);
+}
+
+/* ---- the rest ---- */
+
+static void check_secret_file(visit *v)
+{
+    const app_settings *s = v->s;
+    char line[512];
+    if (!s->secret_file) return;
+    app_mark at = app_settings_mark(s, "dialback", "secret_file");
+    if (!check_readable(v, at, "the secret", s->secret_file)) return;
+    check_secrecy(v, at, "the secret", s->secret_file);
+    FILE *in = fopen(s->secret_file, "re");
+    if (!in || !fgets(line, sizeof line, in) || strcspn(line, "\r\n") < SECRET_LEAST)
+        app_refuse(v->problems, at, "`openssl rand -hex 32` makes a good one",
+                   "the secret %s: its first line has fewer than %d characters", s->secret_file,
+                   SECRET_LEAST);
+    if (in) fclose(in);
+}
+
+static void check_admin_folder(visit *v)
+{
+    struct stat st;
+    char folder[256];
+    if (!v->s->admin) return;
+    const char *slash = strrchr(v->s->admin, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - v->s->admin) : 1,
+             slash ? v->s->admin : ".");
+    if (!folder[0]) folder[0] = '/', folder[1] = '\0';
+    if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)) return;
+    app_warn(v->problems, app_settings_mark(v->s, "listen", "admin"),
+             "systemd makes it with RuntimeDirectory=causeway", "there is no folder %s for %s",
+             folder, v->s->admin);
+}
+
+static void check_settings_file(visit *v)
+{
+    struct stat st;
+    if (stat(v->s->file, &st) == 0 && (st.st_mode & S_IWOTH))
+        app_refuse(v->problems, (app_mark){0, 0}, "chmod o-w",
+                   "everybody can write to this file: it decides whose word is taken");
+}
+
+static void check_service(visit *v)
+{
+    const app_settings *s = v->s;
+    const char *unknown = app_service_find(s->user, s->group, &v->service);
+    if (!unknown) return;
+    app_refuse(v->problems, app_settings_mark(s, "", unknown), "adduser --system --group causeway",
+               "this machine has no %s %s", unknown, *unknown == 'u' ? s->user : s->group);
+    v->service.user = NULL;
+}
+
+void app_settings_check_files(app_settings *s, app_problems *problems)
+{
+    visit v = {.s = s, .problems = problems};
+    check_service(&v);
+    check_settings_file(&v);
+    for (size_t i = 0; i < s->n_domains; i++)
+        check_domain(&v, i);
+    check_inside(&v);
+    check_authorities(&v, "ca", s->ca);
+    check_authorities(&v, "inside_ca", s->inside_ca);
+    if (s->anchor)
+        check_readable(&v, app_settings_mark(s, "dns", "anchor"), "the trust anchors", s->anchor);
+    check_secret_file(&v);
+    check_admin_folder(&v);
+}
+
+void app_settings_check_caps(app_settings *s, app_problems *problems, uint64_t descriptors)
+{
+    S2S_ASSERT(s->limits.conns_outside > 0);
+    /* Besides the strangers: one connection out for each, the trunks, DNS, listeners, files. */
+    uint64_t need = 2 * (uint64_t)s->limits.conns_outside + 4 * s->n_servers + DESCRIPTORS_SPARE;
+    if (need <= descriptors) return;
+    uint64_t spare = 4 * s->n_servers + DESCRIPTORS_SPARE;
+    uint64_t fits = descriptors > spare + 2 ? (descriptors - spare) / 2 : 1;
+    char hint[128];
+    snprintf(hint, sizeof hint, "LimitNOFILE=%llu in the unit, or conns_outside: %llu",
+             (unsigned long long)need, (unsigned long long)fits);
+    if (app_settings_has(s, "limits", "conns_outside"))
+        app_refuse(problems, app_settings_mark(s, "limits", "conns_outside"), hint,
+                   "limits.conns_outside: %u needs %llu file descriptors, and there are only %llu",
+                   s->limits.conns_outside, (unsigned long long)need,
+                   (unsigned long long)descriptors);
+    else
+        s->limits.conns_outside = (unsigned)fits;
+}
