@@ -267,9 +267,8 @@ static size_t step_token(s2s_xml *x, s2s_span bytes)
     return bytes.len;
 }
 
-/* Cuts behind the first "<!" or "<?": the guard, not expat, judges how markup of that kind goes
- * on, so that the verdict does not depend on where the peer's segments end. */
-static size_t before_markup(s2s_span bytes)
+/* Offset behind the first "<!" or "<?"; bytes.len if there is none. */
+static size_t behind_opening(s2s_span bytes)
 {
     for (size_t i = 0; i + 1 < bytes.len; i++) {
         const char *lt = memchr(bytes.ptr + i, '<', bytes.len - i - 1);
@@ -278,6 +277,27 @@ static size_t before_markup(s2s_span bytes)
         if (lt[1] == '!' || lt[1] == '?') return i + 2;
     }
     return bytes.len;
+}
+
+/* Offset of the '>' in the first "]]>"; bytes.len if there is none. */
+static size_t within_closing(s2s_span bytes)
+{
+    for (size_t i = 0; i + 2 < bytes.len; i++) {
+        const char *bracket = memchr(bytes.ptr + i, ']', bytes.len - i - 2);
+        if (bracket == NULL) break;
+        i = (size_t)(bracket - bytes.ptr);
+        if (bracket[1] == ']' && bracket[2] == '>') return i + 2;
+    }
+    return bytes.len;
+}
+
+/* Two kinds of markup are given in parts, so that it does not matter where the peer's segments end.
+ * "<!" and "<?" alone: the guard, not expat, judges how they go on. "]]" without its '>': where
+ * that is an error, expat would not tell of the text before it. */
+static size_t until_markup(s2s_span bytes)
+{
+    bytes.len = behind_opening(bytes);
+    return within_closing(bytes);
 }
 
 static size_t step(s2s_xml *x, s2s_span bytes)
@@ -289,7 +309,7 @@ static size_t step(s2s_xml *x, s2s_span bytes)
     }
     bytes.len = n;
     if (s2s_guard_is_open(&x->guard)) return step_token(x, bytes);
-    bytes.len = before_markup(bytes);
+    bytes.len = until_markup(bytes);
     give(x, bytes);
     return bytes.len - x->ahead;
 }

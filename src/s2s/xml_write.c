@@ -74,6 +74,7 @@ static s2s_span reference(char c)
 
 static void put_escaped(s2s_xml_writer *w, s2s_span text, unsigned char where)
 {
+    if (text.len == 0) return;
     size_t done = 0;
     for (size_t i = 0; i < text.len; i++) {
         if ((special[(unsigned char)text.ptr[i]] & where) == 0) continue;

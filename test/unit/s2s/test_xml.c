@@ -329,6 +329,8 @@ static void attack_10_out_of_place(void **state)
     refused_open("\xc3\xa9", "xml_text");
     refused_open("<message>]]></message>", "xml_not_well_formed");
     refused_open("]]>", "xml_not_well_formed");
+    refused_open(" \r\n\t\ra]]>", "xml_text");
+    refused_open("]]]>", "xml_text");
     check_open("\r\n\t <presence/>\r&#x20;<presence/>\r",
                "STANZA <presence/>\nSTANZA <presence/>\n");
 }
