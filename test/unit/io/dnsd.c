@@ -40,6 +40,18 @@ static ldns_rr_list *find(const dnsd *d, const ldns_rdf *name, ldns_rr_type type
     return out;
 }
 
+static void push_all(ldns_pkt *reply, const ldns_rr_list *records)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++)
+        ldns_pkt_push_rr(reply, LDNS_SECTION_ANSWER, ldns_rr_clone(ldns_rr_list_rr(records, i)));
+}
+
+static void send_bytes(dnsd *d, uint8_t *bytes, size_t len, const struct sockaddr *to)
+{
+    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
+    assert_int_equal(uv_udp_try_send(&d->udp, &buf, 1, to), (int)len);
+}
+
 static void answer(dnsd *d, const ldns_pkt *query, const struct sockaddr *to)
 {
     ldns_rr *asked = ldns_rr_list_rr(ldns_pkt_question(query), 0);
@@ -58,19 +70,28 @@ static void answer(dnsd *d, const ldns_pkt *query, const struct sockaddr *to)
         ldns_pkt_set_rcode(reply, LDNS_RCODE_SERVFAIL);
     else if (d->mood == DNSD_REFUSED)
         ldns_pkt_set_rcode(reply, LDNS_RCODE_REFUSED);
+    else if (d->mood == DNSD_CUTS)
+        ldns_pkt_set_tc(reply, true);
     else if (!exists)
         ldns_pkt_set_rcode(reply, LDNS_RCODE_NXDOMAIN);
     else
-        ldns_pkt_push_rr_list(reply, LDNS_SECTION_ANSWER, found);
+        push_all(reply, found);
     if (ldns_pkt_edns_udp_size(query) > 0) ldns_pkt_set_edns_udp_size(reply, 4096);
 
     uint8_t *wire = NULL;
     size_t len = 0;
     assert_int_equal(ldns_pkt2wire(&wire, reply, &len), LDNS_STATUS_OK);
-    uv_buf_t buf = uv_buf_init((char *)wire, (unsigned)len);
-    assert_int_equal(uv_udp_try_send(&d->udp, &buf, 1, to), (int)len);
+    if (d->mood == DNSD_FORGES) {
+        wire[1] ^= 1;
+        send_bytes(d, wire, len, to);
+        wire[1] ^= 1;
+        wire[13] ^= 1; /* first letter of the name */
+        send_bytes(d, wire, len, to);
+        wire[13] ^= 1;
+    }
+    send_bytes(d, wire, len, to);
     LDNS_FREE(wire);
-    ldns_rr_list_free(found); /* its records belong to the reply now, or are freed below */
+    ldns_rr_list_deep_free(found);
     ldns_pkt_free(reply);
 }
 

@@ -12,7 +12,9 @@ typedef enum dnsd_mood {
     DNSD_MUTE,    /* takes questions and says nothing */
     DNSD_SERVFAIL,
     DNSD_REFUSED,
-    DNSD_AAAA_FAILS /* SERVFAIL to AAAA only */
+    DNSD_AAAA_FAILS, /* SERVFAIL to AAAA only */
+    DNSD_CUTS,       /* TC, no records */
+    DNSD_FORGES      /* its answer comes after two that do not fit: another id, another question */
 } dnsd_mood;
 
 typedef struct dnsd {
