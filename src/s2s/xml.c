@@ -293,9 +293,11 @@ static size_t within_closing(s2s_span bytes)
 
 /* Two kinds of markup are given in parts, so that it does not matter where the peer's segments end.
  * "<!" and "<?" alone: the guard, not expat, judges how they go on. "]]" without its '>': where
- * that is an error, expat would not tell of the text before it. */
-static size_t until_markup(s2s_span bytes)
+ * that is an error, expat would not tell of the text before it. A "]" may have come before. */
+static size_t until_markup(const s2s_xml *x, s2s_span bytes)
 {
+    bool goes_on = x->unfinished > 0 && bytes.len > 1;
+    if (goes_on && bytes.ptr[0] == ']' && bytes.ptr[1] == '>') return 1;
     bytes.len = behind_opening(bytes);
     return within_closing(bytes);
 }
@@ -309,7 +311,7 @@ static size_t step(s2s_xml *x, s2s_span bytes)
     }
     bytes.len = n;
     if (s2s_guard_is_open(&x->guard)) return step_token(x, bytes);
-    bytes.len = until_markup(bytes);
+    bytes.len = until_markup(x, bytes);
     give(x, bytes);
     return bytes.len - x->ahead;
 }
