@@ -1,6 +1,5 @@
 #include "handshake.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "stream_priv.h"

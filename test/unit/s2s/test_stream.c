@@ -366,6 +366,16 @@ static void external_proves_the_pair(void **state)
     end_fini(&e);
 }
 
+/* R6120-4.3.3: the new header may stand right behind the element that ends the old stream. */
+static void restart_is_cut_at_the_last_byte(void **state)
+{
+    (void)state;
+    end e = in_tls();
+    end_feed(&e, AUTH("=") HEAD_AB MESSAGE("u@a.example", "v@b.example"));
+    assert_has(end_log(&e), "STANZA from=a.example to=b.example proof=certificate");
+    end_fini(&e);
+}
+
 static void external_in_all_spellings(void **state)
 {
     (void)state;
@@ -940,6 +950,7 @@ int main(void)
         cmocka_unit_test(starttls_out_of_place),
         cmocka_unit_test(in_clear_where_tls_is_required),
         cmocka_unit_test(external_proves_the_pair),
+        cmocka_unit_test(restart_is_cut_at_the_last_byte),
         cmocka_unit_test(external_in_all_spellings),
         cmocka_unit_test(external_by_challenge),
         cmocka_unit_test(external_without_a_from),

@@ -235,11 +235,13 @@ static void external_for_the_header_pair(void **state)
                         "<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>YS5leGFtcGxl</auth>");
     want(&e, "d.example", "b.example"); /* waits, as the others do */
     assert_string_equal(end_out(&e), "");
-    end_feed(&e, "<success xmlns='" NS_SASL "'/>");
+    end_log_clear(&e);
+    end_feed(&e, "<success xmlns='" NS_SASL "'/> <?xml version='1.0'?>"); /* and what follows */
     assert_has(end_out(&e), "<stream:stream ");
     assert_int_equal(send_text(&e, "a.example", "b.example", "<m/>"), S2S_E_NOT_PROVED);
-    end_log_clear(&e);
-    end_feed(&e, HEAD_OF("from='b.example' to='a.example' id='r2' version='1.0'") FEATURES(""));
+    const char *head = HEAD_OF("from='b.example' to='a.example' id='r2' version='1.0'");
+    end_feed(&e, strchr(head, '>') + 1);
+    end_feed(&e, FEATURES(""));
     assert_string_equal(end_log(&e), "HEAD from=b.example to=a.example id=r2\n"
                                      "PAIR_OPEN from=a.example to=b.example proof=certificate\n"
                                      "MAKE_KEY from=c.example to=b.example id=r2\n"
@@ -421,6 +423,26 @@ static void dialback_answer_of_another(void **state)
     end_feed(&e, "<db:result to='a.example' type='valid'/>");
     assert_has(end_log(&e), "DEAD err=dialback_unsolicited cond=undefined-condition");
     assert_has(end_out(&e), "<undefined-condition");
+    end_fini(&e);
+}
+
+/* The right pair, but nothing was asked: the key is not sent yet, or the answer came already. */
+static void dialback_answer_before_and_after_its_time(void **state)
+{
+    (void)state;
+    end e = in_tls(true);
+    e.mute = true;
+    end_feed(&e, HEAD_BACK FEATURES(OFFER_DIALBACK));
+    assert_has(end_log(&e), "MAKE_KEY");
+    end_feed(&e, VALID_AB);
+    assert_has(end_log(&e), "NOTE err=dialback_unsolicited");
+    assert_int_equal(s2s_stream_pairs(e.stream), 0);
+    end_fini(&e);
+
+    e = proved();
+    end_feed(&e, "<db:result from='b.example' to='a.example' type='invalid'/>");
+    assert_string_equal(end_log(&e), "NOTE err=dialback_unsolicited from=b.example to=a.example\n");
+    assert_int_equal(s2s_stream_pairs(e.stream), 1);
     end_fini(&e);
 }
 
@@ -621,6 +643,7 @@ int main(void)
         cmocka_unit_test(neither_proof_is_possible),
         cmocka_unit_test(dialback_answers),
         cmocka_unit_test(dialback_answer_of_another),
+        cmocka_unit_test(dialback_answer_before_and_after_its_time),
         cmocka_unit_test(dialback_given_up),
         cmocka_unit_test(dialback_dropped_before_it_is_asked),
         cmocka_unit_test(pairs_are_bounded),
