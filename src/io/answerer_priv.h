@@ -1,5 +1,6 @@
-/* answerer_priv.h - what the files of the answerer share: answerer.c (UDP, clients, life), answerer_relay.c (upstream),
- * answerer_tcp.c.
+/* answerer_priv.h - what the files of the answerer share.
+ * For:    answerer.c (UDP, clients, life), answerer_relay.c (upstream), answerer_tcp.c.
+ * Never:  included by anybody else.
  * Owner:  answerer.c. */
 #ifndef IO_ANSWERER_PRIV_H
 #define IO_ANSWERER_PRIV_H

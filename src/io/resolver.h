@@ -85,7 +85,8 @@ io_resolver *io_resolver_new(uv_loop_t *loop, const io_resolver_settings *settin
 
 void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name);
 
-/* A new libunbound context with empty caches; questions in flight are asked again, their deadlines stay. Done by itself
+/* A new libunbound context with empty caches (resolv_conf and anchor_file are read again: a daemon that may not read files any
+ * more gives forwarders and anchors as text); questions in flight are asked again, their deadlines stay. Done by itself
  * when libunbound's thread is gone. False: it could not be built, the questions fail at their deadlines. */
 bool io_resolver_rebuild(io_resolver *r);
 
