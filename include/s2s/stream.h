@@ -1,10 +1,11 @@
 /* stream.h - one XMPP server-to-server stream, sans-I/O (RFC 6120, XEP-0220, XEP-0178).
- * For:    bytes in -> events and bytes out; the two handshake tables; proof per pair; stanzas framed and written anew.
+ * For:    bytes in -> events and bytes out; the two handshake tables; proof per pair; stanzas
+ *         framed and written anew.
  * Never:  clock, socket, TLS, DNS, random, policy: all handed in. No callback leaves the core.
  * Owner:  one connection, one thread.
  *
- * The walk: feed bytes; call next until NONE; act on each event; write out()'s bytes to the connection and say sent().
- * An event is lent until the next call of next/feed/free.                    */
+ * The walk: feed bytes; call next until NONE; act on each event; write out()'s bytes to the
+ * connection and say sent(). An event is lent until the next call of next/feed/free.            */
 #ifndef S2S_STREAM_H
 #define S2S_STREAM_H
 
@@ -22,70 +23,101 @@ const char *s2s_proof_name(s2s_proof proof); /* "none" "certificate" "dialback" 
 
 typedef struct s2s_stream_config {
     s2s_role role;
-    s2s_domain from;        /* initiating: the local end of the header; receiving: a name of ours for the header which must
-                               precede an error when nothing was answered yet; none: from='' (RFC 6120 4.9.1.3) */
-    s2s_domain to;          /* initiating: the remote end; receiving: unused */
-    s2s_tls_level tls;      /* initiating: what we demand; receiving: given with each answer instead */
-    bool try_external;      /* initiating: we have a certificate for `from`; use EXTERNAL for the header pair when offered */
+    /* Initiating: the local end of the header. Receiving: a name of ours for the header which must
+     * precede an error when nothing was answered yet; none: from='' (RFC 6120 4.9.1.3). */
+    s2s_domain from;
+    /* Initiating: the remote end. Receiving: unused. */
+    s2s_domain to;
+    /* Initiating: what we demand. Receiving: given with each answer instead. */
+    s2s_tls_level tls;
+    /* Initiating: we have a certificate for `from`; EXTERNAL is used for the header pair when
+     * offered. */
+    bool try_external;
     bool allow_dialback;    /* initiating: db:result may be used */
     s2s_xml_limits preauth; /* until a pair is proved */
     s2s_xml_limits open;
-    unsigned max_pairs;     /* proved or asked on this stream */
-    size_t max_out;         /* bytes of output held; a stanza beyond is S2S_E_FULL. Handshake bytes may exceed it by 64 KiB:
-                               a peer which asks on and never reads ends with S2S_E_RESOURCE */
-    s2s_span error_id;      /* receiving: unpredictable id for that same header; borrowed until s2s_stream_new returns, at
-                               most 64 octets kept; absent: such a header has no id */
+    unsigned max_pairs; /* proved or asked on this stream */
+    /* Bytes of output held; a stanza beyond is S2S_E_FULL. Handshake bytes may exceed it by 64 KiB:
+     * a peer which asks on and never reads ends with S2S_E_RESOURCE. */
+    size_t max_out;
+    /* Receiving: unpredictable id for the header before an error (see `from`); borrowed until
+     * s2s_stream_new returns, at most 64 octets kept. Absent: such a header has no id. */
+    s2s_span error_id;
 } s2s_stream_config;
 
-void s2s_stream_config_init(s2s_stream_config *c, s2s_role role); /* the defaults of the specification's section 19 */
+/* The defaults of the specification's section 19. */
+void s2s_stream_config_init(s2s_stream_config *c, s2s_role role);
 
 s2s_stream *s2s_stream_new(const s2s_stream_config *config); /* copies config; NULL: no memory */
 void s2s_stream_free(s2s_stream *s);
 
 /* ---- bytes ---- */
-/* Takes all bytes (copying what it cannot parse yet is bounded: reading stops while an event waits for its answer, then at
- * most one feed is held). Feed at most 64 KiB at a time, and only after next() said NONE. */
+
+/* Takes all bytes. What cannot be parsed yet is copied and bounded: reading stops while an event
+ * waits for its answer, then at most one feed is held. Feed at most 64 KiB at a time, and only
+ * after next() said NONE. */
 void s2s_stream_feed(s2s_stream *s, s2s_span bytes);
-void s2s_stream_eof(s2s_stream *s); /* the connection ended; next() gives DEAD unless the stream was closed both ways */
+/* The connection ended; next() gives DEAD unless the stream was closed both ways. */
+void s2s_stream_eof(s2s_stream *s);
 
 s2s_span s2s_stream_out(const s2s_stream *s);  /* lent until the next call that changes s */
 void s2s_stream_sent(s2s_stream *s, size_t n); /* n bytes of out() were taken by the connection */
-uint64_t s2s_stream_out_total(const s2s_stream *s); /* plaintext bytes ever appended to out, the offset of its end */
+/* Plaintext bytes ever appended to out: the offset of its end. */
+uint64_t s2s_stream_out_total(const s2s_stream *s);
 
 /* ---- events ---- */
+
 typedef enum s2s_event_kind {
     S2S_EV_NONE,
-    S2S_EV_HEAD,          /* both roles. Receiving: must be answered by s2s_stream_answer (or close) */
-    S2S_EV_NEED_TLS,      /* flush out(), then do TLS on the connection, then s2s_stream_tls_done. Nothing may be fed between */
-    S2S_EV_READY,         /* initiating: features done; pairs may be wanted, verifies asked. Header pair: see want_pair */
-    S2S_EV_MAKE_KEY,      /* initiating: pair {from,to} needs a dialback key over `id`: s2s_stream_give_key */
-    S2S_EV_AUTH,          /* receiving: SASL EXTERNAL for domain `from` (authzid, or the header's from): answer_auth */
-    S2S_EV_PROVE,         /* receiving: db:result {from,to,key}: answer_result, now or later. Asked even where dialback was
-                             not offered: a certificate may prove the pair (XEP-0344), policy is the caller's */
-    S2S_EV_CHECK_KEY,     /* receiving: db:verify {from,to,id,key}: answer_verify at once */
-    S2S_EV_PAIR_OPEN,     /* {from,to,proof}: stanzas may flow. Initiating: ours to send. Receiving: theirs to us */
-    S2S_EV_PAIR_REFUSED,  /* initiating: {from,to,err,cond}: S2S_E_DIALBACK_INVALID/_ERROR, S2S_E_NO_PROOF_OFFERED,
-                             S2S_E_SASL_FAILED (EXTERNAL was refused and dialback is not possible) */
-    S2S_EV_VERIFY_ANSWER, /* initiating: {from,to,id,verdict,cond} to our ask_verify (from and to as asked), each at most once */
-    S2S_EV_STANZA,        /* receiving: a stanza of a proved pair */
-    S2S_EV_STANZA_REFUSED, /* receiving: stanza of a proved `from` which cannot be routed but harms no one: {err, stanza}
-                              S2S_E_DOMAIN_* or S2S_E_IMPROPER_ADDRESS in `to` (then to_domain is none, and `to` is the sender's
-                              spelling), S2S_E_IQ_MALFORMED: bounce it, the stream stays */
-    S2S_EV_NOTE,          /* something worth a counter or a log line, {err}: ignored unsolicited answers, ignored elements */
-    S2S_EV_CLOSED,        /* the peer sent its close tag; ours was answered. Flush, then shut the connection */
-    S2S_EV_DEAD           /* {err, cond, text}: final. out() holds error and close tag (or nothing). Flush, then close */
+    /* Both roles. Receiving: must be answered by s2s_stream_answer (or close). */
+    S2S_EV_HEAD,
+    /* Flush out(), then do TLS on the connection, then s2s_stream_tls_done. Nothing may be fed
+     * between. */
+    S2S_EV_NEED_TLS,
+    /* Initiating: features done, exactly once; pairs may be wanted, verifies asked. */
+    S2S_EV_READY,
+    /* Initiating: pair {from,to} needs a dialback key over `id`: s2s_stream_give_key. */
+    S2S_EV_MAKE_KEY,
+    /* Receiving: SASL EXTERNAL for domain `from` (authzid, or the header's from): answer_auth. */
+    S2S_EV_AUTH,
+    /* Receiving: db:result {from,to,key}: answer_result, now or later. Asked even where dialback
+     * was not offered: a certificate may prove the pair (XEP-0344), policy is the caller's. */
+    S2S_EV_PROVE,
+    /* Receiving: db:verify {from,to,id,key}: answer_verify at once. */
+    S2S_EV_CHECK_KEY,
+    /* {from,to,proof}: stanzas may flow. Initiating: ours to send. Receiving: theirs to us. */
+    S2S_EV_PAIR_OPEN,
+    /* Initiating: {from,to,err,cond}: S2S_E_DIALBACK_INVALID, S2S_E_DIALBACK_ERROR,
+     * S2S_E_NO_PROOF_OFFERED, S2S_E_SASL_FAILED (EXTERNAL was refused, dialback is not possible).*/
+    S2S_EV_PAIR_REFUSED,
+    /* Initiating: {from,to,id,verdict,cond} to our ask_verify (from and to as asked), each at most
+     * once. */
+    S2S_EV_VERIFY_ANSWER,
+    /* Receiving: a stanza of a proved pair. */
+    S2S_EV_STANZA,
+    /* Receiving: {err, stanza}: a stanza of a proved `from` which cannot be routed but harms no
+     * one; bounce it, the stream stays. S2S_E_DOMAIN_* or S2S_E_IMPROPER_ADDRESS in `to` (then
+     * to_domain is none, and `to` is the sender's spelling), S2S_E_IQ_MALFORMED. */
+    S2S_EV_STANZA_REFUSED,
+    /* {err}: worth a counter or a log line: ignored unsolicited or late answers and elements, no
+     * room for a pair, EXTERNAL refused with dialback to follow. */
+    S2S_EV_NOTE,
+    /* The peer sent its close tag; ours was answered. Flush, then shut the connection. */
+    S2S_EV_CLOSED,
+    /* {err, cond, text}: final. out() holds error and close tag (or nothing). Flush, then close. */
+    S2S_EV_DEAD
 } s2s_event_kind;
 
 typedef enum s2s_verdict { S2S_VALID, S2S_INVALID, S2S_ERROR } s2s_verdict;
 
 typedef struct s2s_head {
-    s2s_err from_err;   /* S2S_E_OK with from.len 0: absent or empty */
+    s2s_err from_err; /* S2S_E_OK with from.len 0: absent or empty */
     s2s_err to_err;
     s2s_domain from;
     s2s_domain to;
-    s2s_span id;        /* absent when there is none or empty */
+    s2s_span id; /* absent when there is none or empty */
     s2s_span lang;
-    bool version_1;     /* version >= 1.0 was given */
+    bool version_1; /* version >= 1.0 was given */
     bool declares_db;
     bool after_tls;
     bool after_sasl;
@@ -98,8 +130,9 @@ typedef struct s2s_event {
     s2s_domain to;
     s2s_span id;
     s2s_span key;
-    s2s_span cond; /* stanza, stream or SASL condition the peer named; one RFC 6120 does not know is undefined-condition
-                      (SASL: not-authorized), names of RFC 3920 are mapped. Lives for ever */
+    /* Stanza, stream or SASL condition the peer named; one RFC 6120 does not know is
+     * undefined-condition (SASL: not-authorized), names of RFC 3920 are mapped. Lives for ever. */
+    s2s_span cond;
     s2s_span text;
     s2s_verdict verdict;
     s2s_proof proof;
@@ -110,54 +143,70 @@ typedef struct s2s_event {
 const s2s_event *s2s_stream_next(s2s_stream *s); /* never NULL */
 
 /* ---- receiving role ---- */
+
 typedef struct s2s_answer {
-    s2s_domain as;        /* our domain in the response header: `to` of the peer when we serve it */
-    s2s_span id;          /* unpredictable, new each time; copied; never empty */
-    s2s_tls_level tls;    /* offered before TLS; REQUIRED: nothing else than starttls is offered or accepted in clear, and
-                             db:result and db:verify are answered with the error policy-violation */
-    bool offer_external;  /* only after TLS */
+    s2s_domain as; /* our domain in the response header: `to` of the peer when we serve it */
+    s2s_span id;   /* unpredictable, new each time; copied; 1 to 256 octets */
+    /* Offered before TLS. REQUIRED: nothing else than starttls is offered or accepted in clear, and
+     * db:result and db:verify are answered there with the error policy-violation. */
+    s2s_tls_level tls;
+    bool offer_external; /* only after TLS */
     bool offer_dialback;
 } s2s_answer;
 
-void s2s_stream_answer(s2s_stream *s, const s2s_answer *answer); /* writes header and features in one go */
-void s2s_stream_answer_auth(s2s_stream *s, bool ok, const char *sasl_cond); /* cond: RFC 6120 6.5 when not ok */
-/* For the PROVE of that pair. VALID opens the pair with `proof`. INVALID: `invalid`, and the stream is closed when it has no
- * other pair (XEP-0220 2.2.1). ERROR: `cond` of RFC 6120 8.3.3. An answer to a pair nobody asked for is ignored (the
- * question may be gone). */
-void s2s_stream_answer_result(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_verdict v, const char *cond,
-                              s2s_proof proof);
+/* Writes header and features in one go. */
+void s2s_stream_answer(s2s_stream *s, const s2s_answer *answer);
+/* cond: of RFC 6120 6.5, when not ok. */
+void s2s_stream_answer_auth(s2s_stream *s, bool ok, const char *sasl_cond);
+/* For the PROVE of that pair. VALID opens the pair with `proof`. INVALID: `invalid`, and the stream
+ * ends with S2S_E_DIALBACK_DENIED when it has no other pair (XEP-0220 2.2.1). ERROR: `cond` of RFC
+ * 6120 8.3.3. An answer to a pair nobody asked for is ignored (the question may be gone). */
+void s2s_stream_answer_result(s2s_stream *s, const s2s_domain *from, const s2s_domain *to,
+                              s2s_verdict v, const char *cond, s2s_proof proof);
 /* from/to/id as in the CHECK_KEY event; the core swaps them. */
-void s2s_stream_answer_verify(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span id, s2s_verdict v,
-                              const char *cond);
+void s2s_stream_answer_verify(s2s_stream *s, const s2s_domain *from, const s2s_domain *to,
+                              s2s_span id, s2s_verdict v, const char *cond);
 
 /* ---- initiating role ---- */
-/* Asks to open a pair (header pair: EXTERNAL if offered and allowed, else dialback; others: dialback). May be called before
- * READY; asked as soon as the handshake allows. At most one question per pair is in flight; a pair dropped meanwhile is
- * asked again. S2S_E_PAIR_LIMIT, S2S_E_NOMEM, S2S_E_PEER_CLOSED (the stream is closing or over) */
-S2S_MUST_CHECK s2s_err s2s_stream_want_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
+
+/* Asks to open a pair (header pair: EXTERNAL if offered and allowed, else dialback; others:
+ * dialback). May be called before READY; asked as soon as the handshake allows. At most one
+ * question per pair is in flight; a pair dropped meanwhile is asked again.
+ * S2S_E_PAIR_LIMIT, S2S_E_NOMEM, S2S_E_PEER_CLOSED (the stream is closing or over) */
+S2S_MUST_CHECK s2s_err s2s_stream_want_pair(s2s_stream *s, const s2s_domain *from,
+                                            const s2s_domain *to);
 void s2s_stream_give_key(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span key);
-void s2s_stream_drop_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to); /* gives up asking (timeout) */
-/* db:verify from (our target domain) to (the sender's domain), id and key of the stream under question. Queued till READY.
- * Errors as of want_pair; at most max_pairs questions are open at once. */
-S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span id,
-                                             s2s_span key);
+/* Gives up asking (timeout); an open pair stays open. */
+void s2s_stream_drop_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
+/* db:verify from (our target domain) to (the sender's domain), id and key of the stream under
+ * question. Queued till READY. Errors as of want_pair; at most max_pairs questions are open at
+ * once. */
+S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *from,
+                                             const s2s_domain *to, s2s_span id, s2s_span key);
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
-bool s2s_stream_offers_dialback_errors(const s2s_stream *s); /* target multiplexing is allowed by the peer (XEP-0220 2.6.2) */
+/* Target multiplexing is allowed by the peer (XEP-0220 2.6.2). */
+bool s2s_stream_offers_dialback_errors(const s2s_stream *s);
 
 /* Appends a stanza. S2S_E_NOT_PROVED, S2S_E_FULL, S2S_E_NOMEM: nothing was appended. */
-S2S_MUST_CHECK s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span bytes);
+S2S_MUST_CHECK s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to,
+                                       s2s_span bytes);
 
 /* ---- both ---- */
+
 void s2s_stream_tls_done(s2s_stream *s); /* initiating: writes the new header */
 bool s2s_stream_in_tls(const s2s_stream *s);
-void s2s_stream_close(s2s_stream *s, s2s_err why, s2s_span text); /* OK: plain close tag, keeps reading until CLOSED.
-                                   else: header if none was sent yet, stream error of `why`, close tag; next() gives DEAD */
-s2s_span s2s_stream_id(const s2s_stream *s);    /* id of the current response header, either role */
-bool s2s_stream_half_stanza(const s2s_stream *s); /* something is half read */
-unsigned s2s_stream_pairs(const s2s_stream *s);   /* proved pairs */
+/* OK: plain close tag, keeps reading until CLOSED (during the TLS handshake, where nothing can be
+ * written: DEAD at once). Else: header if none was sent yet, stream error of `why` where it has
+ * one, close tag; next() gives DEAD. */
+void s2s_stream_close(s2s_stream *s, s2s_err why, s2s_span text);
+/* Id of the current response header, either role; absent between a restart and the next header. */
+s2s_span s2s_stream_id(const s2s_stream *s);
+bool s2s_stream_half_stanza(const s2s_stream *s);  /* something is half read */
+unsigned s2s_stream_pairs(const s2s_stream *s);    /* proved pairs */
 const char *s2s_stream_state(const s2s_stream *s); /* name of what is waited for, for logs */
 
 /* ---- the tables, printable ---- */
+
 /* Calls `line` for each row of a role's table as text: "EXPECT_x | brings | if | do | EXPECT_y". */
 void s2s_handshake_print(s2s_role role, void (*line)(void *ctx, const char *text), void *ctx);
 

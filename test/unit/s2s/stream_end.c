@@ -236,6 +236,29 @@ void ends_meet(end *a, end *b)
     }
 }
 
+/* ---- beginnings ---- */
+
+end receiver_in_tls(void)
+{
+    end e;
+    end_init(&e, S2S_RECEIVING, NULL);
+    end_feed(&e, HEAD_AB STARTTLS);
+    end_feed(&e, HEAD_AB);
+    end_out(&e);
+    end_log_clear(&e);
+    return e;
+}
+
+end receiver_proved(void)
+{
+    end e = receiver_in_tls();
+    end_feed(&e, RESULT("a.example", "b.example", "k3y"));
+    assert_has(end_log(&e), "PAIR_OPEN from=a.example to=b.example proof=dialback");
+    end_out(&e);
+    end_log_clear(&e);
+    return e;
+}
+
 /* ---- asserts that print what they looked at ---- */
 
 void assert_has_at(const char *text, const char *part, const char *file, int line)

@@ -67,6 +67,19 @@ void ends_meet(end *a, end *b);
     "<mechanisms xmlns='" NS_SASL "'><mechanism>EXTERNAL</mechanism></mechanisms>"
 #define OFFER_DIALBACK "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
 
+#define ERROR(cond)           "<stream:error><" cond " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+#define CLOSE                 "</stream:error></stream:stream>"
+#define FAILURE(cond)         "<failure xmlns='" NS_SASL "'><" cond "/></failure>"
+#define AUTH(text)            "<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>" text "</auth>"
+#define RESULT(from, to, key) "<db:result from='" from "' to='" to "'>" key "</db:result>"
+#define VERIFY(from, to, id)  "<db:verify from='" from "' to='" to "' id='" id "'>k3y</db:verify>"
+#define MESSAGE(from, to)     "<message from='" from "' to='" to "'><body>hi</body></message>"
+
+/* A receiving end inside TLS, features written, nothing proved; log and out are empty. */
+end receiver_in_tls(void);
+/* The same with (a.example, b.example) proved by dialback. */
+end receiver_proved(void);
+
 #define assert_has(text, part)   assert_has_at(text, part, __FILE__, __LINE__)
 #define assert_hasnt(text, part) assert_hasnt_at(text, part, __FILE__, __LINE__)
 void assert_has_at(const char *text, const char *part, const char *file, int line);

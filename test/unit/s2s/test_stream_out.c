@@ -9,11 +9,9 @@
 
 #include "stream_end.h"
 
-#define ERROR(cond) "<stream:error><" cond " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-#define CLOSE       "</stream:error></stream:stream>"
-#define NONE        ((s2s_span){NULL, 0})
-#define VALID_AB    "<db:result from='b.example' to='a.example' type='valid'/>"
-#define KEY_AB      "<db:result from='a.example' to='b.example'>k3y</db:result>"
+#define NONE     ((s2s_span){NULL, 0})
+#define VALID_AB "<db:result from='b.example' to='a.example' type='valid'/>"
+#define KEY_AB   "<db:result from='a.example' to='b.example'>k3y</db:result>"
 
 static void want(end *e, const char *from, const char *to)
 {

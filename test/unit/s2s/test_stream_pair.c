@@ -277,7 +277,7 @@ static void idle_streams_do_not_grow(void **state)
     assert_non_null(big);
     int n = snprintf(big, size, "<message from='a.example' to='b.example'><body>");
     memset(big + n, 'x', size - (size_t)n - 17);
-    strcpy(big + size - 17, "</body></message>");
+    memcpy(big + size - 17, "</body></message>", 18);
     s2s_domain a = domain("a.example"), b = domain("b.example");
 
     size_t base = 0;
