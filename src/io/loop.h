@@ -1,7 +1,7 @@
 /* loop.h - one worker's event loop: what its connections and listeners share.
  * For:    the slab for reads, work at the end of a turn, deadlines, the reserve of descriptors.
  * Never:  knows what a connection carries.
- * Owner:  one thread. Nothing here may be called from another one, except io_loop_stop_soon.
+ * Owner:  one thread.
  *
  * A turn: descriptors are served, each connection's plaintext goes up; then, once, whatever asked for it writes; then the
  * loop sleeps. What is closed is freed when the turn is over, never under the feet of its caller. */

@@ -48,12 +48,14 @@ X509_STORE *io_store_load(const char *file, const char *folder, char why[128]);
 /* ---- contexts ---- */
 typedef struct io_tls io_tls;
 
-io_tls *io_tls_new(void);    /* NULL: no memory */
-void io_tls_free(io_tls *t); /* NULL is fine; takes nothing from live connections */
+io_tls *io_tls_new(void); /* NULL: no memory */
+/* NULL is fine. Connections that are up keep what they use; a handshake of the default context must not be under way. */
+void io_tls_free(io_tls *t);
 
-/* Contexts of both roles for a domain; domain NULL: the default, for unknown names. Borrows id for the call.
+/* Contexts of both roles for a domain; domain NULL: the default, for unknown names. Takes its own reference of id; a
+ * second one for a domain replaces the first.
  * S2S_E_NOMEM; S2S_E_TLS_NO_CERTIFICATE: OpenSSL refuses it (io_identity_load would have said so). */
-S2S_MUST_CHECK s2s_err io_tls_add(io_tls *t, const s2s_domain *domain, const io_identity *id);
+S2S_MUST_CHECK s2s_err io_tls_add(io_tls *t, const s2s_domain *domain, io_identity *id);
 bool io_tls_has(const io_tls *t, const s2s_domain *domain); /* added by itself, not by default */
 
 /* For accepting. `domain` (a stream's `to`) chooses; NULL or len 0: the client's SNI does, unknown ones get the default.

@@ -1,0 +1,186 @@
+/* conn_tls.c - a connection under TLS: OpenSSL on the descriptor. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/conn_priv.h"
+
+enum { RECORD = 16384 }; /* plaintext octets of one record (RFC 8446 5.1) */
+
+const char CONN_TRUNCATED[] = "truncated";
+
+uint64_t conn_tls_written(const io_conn *c)
+{
+    return BIO_number_written(c->bio);
+}
+
+/* Alerts tell more than OpenSSL's own errors: who gave up, and why. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+    io_conn *c = SSL_get_app_data(ssl);
+    if (!(where & SSL_CB_ALERT) || (value >> 8) != SSL3_AL_FATAL) return;
+    c->alert = value;
+    c->alert_sent = (where & SSL_CB_WRITE) != 0;
+}
+
+static const char *error_text(unsigned long error)
+{
+    const char *text = ERR_reason_error_string(error);
+    return text ? text : "TLS error";
+}
+
+/* What an OpenSSL call which did not succeed means; clears its error queue. */
+static conn_step step_of(io_conn *c, int result, s2s_err *err, const char **text)
+{
+    int sys = errno, what = SSL_get_error(c->ssl, result);
+    unsigned long error = ERR_peek_error();
+    ERR_clear_error();
+    if (what == SSL_ERROR_WANT_READ) return STEP_WANTS_READ;
+    if (what == SSL_ERROR_WANT_WRITE) return STEP_WANTS_WRITE;
+    bool cut = what == SSL_ERROR_SSL && ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    if (what == SSL_ERROR_ZERO_RETURN) {
+        *err = S2S_E_TCP_EOF;
+    } else if (cut || (what == SSL_ERROR_SYSCALL && sys == 0)) {
+        *err = S2S_E_TCP_EOF;
+        *text = CONN_TRUNCATED;
+    } else if (what == SSL_ERROR_SYSCALL) {
+        *err = conn_err_of(sys, text);
+    } else {
+        *err = S2S_E_TLS_BROKEN;
+        *text = error_text(error);
+    }
+    return STEP_FAILED;
+}
+
+static void before_call(void)
+{
+    ERR_clear_error();
+    errno = 0;
+}
+
+/* ---- handshake ---- */
+
+static bool set_names(SSL *ssl, const io_conn_tls *tls)
+{
+    if (tls->role == S2S_INITIATING) {
+        SSL_set_connect_state(ssl);
+        return !tls->sni || SSL_set_tlsext_host_name(ssl, tls->sni) == 1;
+    }
+    SSL_set_accept_state(ssl);
+    SSL_set_verify(ssl, tls->ask_client_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    return true;
+}
+
+static bool ssl_make(io_conn *c, const io_conn_tls *tls)
+{
+    SSL *ssl = SSL_new(tls->ctx);
+    BIO *bio = BIO_new_socket(c->fd, BIO_NOCLOSE);
+    if (!ssl || !bio || !set_names(ssl, tls)) {
+        BIO_free(bio);
+        SSL_free(ssl);
+        ERR_clear_error();
+        return false;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, c);
+    SSL_set_info_callback(ssl, on_info);
+    c->ssl = ssl;
+    c->bio = bio;
+    return true;
+}
+
+void io_conn_start_tls(io_conn *c, const io_conn_tls *tls)
+{
+    S2S_ASSERT(c->state == CONN_CLEAR && !c->ssl);
+    c->role = tls->role;
+    if (!ssl_make(c, tls)) {
+        conn_fail_later(c, S2S_E_NOMEM, "no TLS object could be made");
+        return;
+    }
+    conn_enter(c, CONN_TLS_WAITS);
+    io_conn_flush(c);
+}
+
+static void subject_of(X509 *cert, char *out, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    out[0] = '\0';
+    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
+        int n = BIO_read(bio, out, (int)size - 1);
+        out[n > 0 ? n : 0] = '\0';
+    }
+    BIO_free(bio);
+    for (char *p = out; *p != '\0'; p++)
+        if (*p < ' ' || *p > '~') *p = '?';
+}
+
+static void describe(const SSL *ssl, io_tls_info *info)
+{
+    X509 *cert = SSL_get0_peer_certificate(ssl);
+    memset(info, 0, sizeof *info);
+    (void)snprintf(info->version, sizeof info->version, "%s", SSL_get_version(ssl));
+    (void)snprintf(info->cipher, sizeof info->cipher, "%s", SSL_get_cipher_name(ssl));
+    info->has_cert = cert != NULL;
+    if (cert) subject_of(cert, info->subject, sizeof info->subject);
+}
+
+static void shaken(io_conn *c)
+{
+    io_tls_info info;
+    describe(c->ssl, &info);
+    conn_enter(c, CONN_TLS);
+    c->calls->tls(c->owner, &info);
+    if (!c->calls) return;
+    io_conn_flush(c);
+    conn_read(c); /* what came behind the handshake lies in OpenSSL already */
+}
+
+void conn_tls_shake(io_conn *c)
+{
+    s2s_err err = S2S_E_OK;
+    const char *text = NULL;
+    c->state = CONN_TLS_SHAKES;
+    before_call();
+    int result = SSL_do_handshake(c->ssl);
+    conn_step step = result == 1 ? STEP_DONE : step_of(c, result, &err, &text);
+    c->write_wants_read = step == STEP_WANTS_READ;
+    c->write_blocked = step == STEP_WANTS_WRITE;
+    if (step == STEP_DONE)
+        shaken(c);
+    else if (step == STEP_FAILED)
+        conn_lost(c, S2S_E_TLS_HANDSHAKE,
+                  text == CONN_TRUNCATED ? "the connection ended during the handshake" : text);
+    conn_watch(c);
+}
+
+/* ---- data ---- */
+
+conn_step conn_tls_get(io_conn *c, char *into, size_t size, size_t *n, s2s_err *err,
+                       const char **text)
+{
+    before_call();
+    int result = SSL_read_ex(c->ssl, into, size, n);
+    return result == 1 ? STEP_DONE : step_of(c, result, err, text);
+}
+
+conn_step conn_tls_put(io_conn *c, s2s_span bytes, size_t *n)
+{
+    before_call();
+    *n = 0;
+    int result = SSL_write_ex(c->ssl, bytes.ptr, bytes.len < RECORD ? bytes.len : RECORD, n);
+    return result == 1 ? STEP_DONE : step_of(c, result, &c->fault, &c->fault_text);
+}
+
+conn_step conn_tls_notify(io_conn *c)
+{
+    s2s_err err;
+    const char *text;
+    before_call();
+    int result = SSL_shutdown(c->ssl);
+    conn_step step = result >= 0 ? STEP_DONE : step_of(c, result, &err, &text);
+    c->write_wants_read = false; /* theirs is not waited for */
+    c->write_blocked = step == STEP_WANTS_WRITE;
+    return step == STEP_WANTS_READ ? STEP_DONE : step;
+}
