@@ -1,0 +1,168 @@
+/* route.c - see route.h. */
+#include "fed/route.h"
+
+#include "fed/bounce.h"
+#include "fed/conn.h"
+#include "fed/pair.h"
+#include "fed/say.h"
+#include "fed/target.h"
+
+/* ---- the ends of a stanza ---- */
+
+static void drop(fed *f, fed_item *item, s2s_err why)
+{
+    fed_ledger_dropped(&f->ledger, item, why);
+    fed_say_stanza_ended(f, item, "dropped", why);
+    fed_item_free(item);
+}
+
+/* Puts an error of our own on its way; it is never answered itself. */
+static void send_own(fed *f, fed_item *answer)
+{
+    fed_ledger_own(&f->ledger, answer);
+    s2s_stanza st;
+    fed_item_view(answer, &st);
+    fed_pair *p = f->drain_over ? NULL : fed_pair_get(f, &st.from_domain, &st.to_domain);
+    s2s_err why = p != NULL ? fed_pair_put(p, answer) : S2S_E_SHUTDOWN;
+    if (why != S2S_E_OK) drop(f, answer, why);
+}
+
+/* The error answer to st; NULL: there may be none, or no memory. */
+static fed_item *answer_to(fed *f, const s2s_stanza *st, s2s_err why, const fed_target *about)
+{
+    bool inside = fed_config_local(f->config, &st->from_domain) != NULL;
+    fed_bounce b = {.why = why, .toward = inside ? FED_INSIDE : FED_OUTSIDE, .domain = &st->to_domain};
+    if (about != NULL && about->endpoint.family != 0) b.endpoint = &about->endpoint;
+    if (!fed_bounce_allowed(st, b.toward)) return NULL;
+    return fed_bounce_new(st, &b, inside ? FED_INBOUND : FED_OUTBOUND, f->now);
+}
+
+void fed_route_refuse(fed *f, fed_item *item, s2s_err why, const fed_target *about)
+{
+    s2s_stanza st;
+    fed_item_view(item, &st);
+    bool mute = item->own || f->drain_over; /* nobody would read it */
+    fed_item *answer = mute ? NULL : answer_to(f, &st, why, about);
+    if (answer == NULL) {
+        drop(f, item, why);
+        return;
+    }
+    fed_ledger_bounced(&f->ledger, item, why);
+    fed_say_stanza_ended(f, item, "bounced", why);
+    fed_item_free(item);
+    send_own(f, answer);
+}
+
+bool fed_route_in_doubt(fed *f, fed_item *item, const fed_target *about)
+{
+    s2s_stanza st;
+    fed_ledger_in_doubt(&f->ledger, item, S2S_E_IN_DOUBT);
+    fed_say_stanza_ended(f, item, "in_doubt", S2S_E_IN_DOUBT);
+    if (!item->own && f->config->doubt == FED_DOUBT_RESEND && !f->draining) {
+        fed_ledger_resent(&f->ledger, item);
+        return true;
+    }
+    fed_item_view(item, &st);
+    fed_item *answer = NULL;
+    if (!item->own && f->config->doubt != FED_DOUBT_DROP) answer = answer_to(f, &st, S2S_E_IN_DOUBT, about);
+    fed_item_free(item);
+    if (answer != NULL) send_own(f, answer);
+    return false;
+}
+
+void fed_route_written(fed *f, fed_item *item)
+{
+    fed_ledger_written(&f->ledger, item);
+    fed_item_free(item);
+}
+
+/* ---- crossing ---- */
+
+static size_t smaller(size_t limit, size_t all)
+{
+    return limit != 0 && limit < all ? limit : all;
+}
+
+/* What enters a trunk is shared by all remotes: nothing may be in it for which a local server closes or goes deaf. The
+ * core has seen to the rest: proved from, canonical text, addresses present. */
+static s2s_err may_enter(const fed_conn *c, const fed_local *local, const s2s_stanza *st)
+{
+    const fed_config *config = c->f->config;
+    const fed_server *server = &config->servers[local->server];
+    const fed_local *sender = fed_config_local(config, &st->from_domain);
+    if (sender != NULL && sender->server == local->server) return S2S_E_NO_LOCAL_SERVER; /* a loop */
+    if (st->address != S2S_E_OK) return st->address;
+    size_t most = smaller(server->max_stanza, config->limits.stanza);
+    if (sender == NULL) most = smaller(fed_config_policy(config, &st->from_domain)->max_stanza, most);
+    return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
+}
+
+static s2s_err may_leave(const fed_conn *c, const s2s_stanza *st)
+{
+    const fed_config *config = c->f->config;
+    if (fed_config_under_local(config, &st->to_domain)) return S2S_E_NO_LOCAL_SERVER; /* a loop too */
+    const fed_policy *policy = fed_config_policy(config, &st->to_domain);
+    if (!policy->allow) return S2S_E_PEER_BLOCKED;
+    size_t most = smaller(policy->max_stanza, config->limits.stanza);
+    return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
+}
+
+/* Promise 1, at the one place where stanzas cross: the pair is proved on this very stream; strangers reach only our own
+ * domains and never speak for them; who is not a stranger speaks for one of ours. */
+static void assert_proved(const fed_conn *c, const s2s_stanza *st)
+{
+    const fed_config *config = c->f->config;
+    bool from_ours = fed_config_local(config, &st->from_domain) != NULL;
+    S2S_ASSERT(s2s_stream_pair_open(c->s, &st->from_domain, &st->to_domain));
+    S2S_ASSERT(from_ours == (c->side == FED_INSIDE));
+    S2S_ASSERT(c->side == FED_INSIDE || fed_config_local(config, &st->to_domain) != NULL);
+}
+
+static s2s_err may_cross(const fed_conn *c, const s2s_stanza *st)
+{
+    const fed_local *local = fed_config_local(c->f->config, &st->to_domain);
+    if (c->f->draining) return S2S_E_SHUTDOWN;
+    return local != NULL ? may_enter(c, local, st) : may_leave(c, st);
+}
+
+static fed_item *accept(fed_conn *c, const s2s_stanza *st)
+{
+    bool inward = fed_config_local(c->f->config, &st->to_domain) != NULL;
+    fed_item *item = fed_item_new(st, inward ? FED_INBOUND : FED_OUTBOUND, c->f->now);
+    if (item == NULL) {
+        fed_conn_close(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
+        return NULL;
+    }
+    fed_ledger_accepted(&c->f->ledger, item);
+    return item;
+}
+
+void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
+{
+    fed *f = c->f;
+    assert_proved(c, st);
+    fed_item *item = accept(c, st);
+    if (item == NULL) return;
+    fed_pair *p = fed_pair_find(f, &st->from_domain, &st->to_domain);
+    S2S_ASSERT(p != NULL); /* c feeds it */
+    s2s_err why = may_cross(c, st);
+    if (why == S2S_E_OK) why = fed_pair_put(p, item);
+    if (why == S2S_E_OK)
+        fed_pair_stall(p, c);
+    else
+        fed_route_refuse(f, item, why, p->target);
+}
+
+/* Its `to` may be no domain: the answer then comes from one that is proved to the sender. */
+void fed_route_refused(fed_conn *c, const s2s_stanza *st, s2s_err why)
+{
+    s2s_stanza answered = *st;
+    for (size_t i = 0; i < c->n_feeds && answered.to_domain.len == 0; i++) {
+        if (!s2s_domain_eq(&c->feeds[i]->from, &st->from_domain)) continue;
+        answered.to_domain = c->feeds[i]->to;
+        answered.to = s2s_domain_span(&c->feeds[i]->to);
+    }
+    S2S_ASSERT(answered.to_domain.len > 0);
+    fed_item *item = accept(c, &answered);
+    if (item != NULL) fed_route_refuse(c->f, item, why, NULL);
+}
