@@ -5,19 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "app/admin.h"
 #include "app/settings.h"
-
-unsigned long long app_descriptors_raise(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
-}
+#include "io/listener.h"
 
 int app_command_check(const char *file)
 {
@@ -25,7 +16,7 @@ int app_command_check(const char *file)
     app_settings *s = app_settings_load(file, problems);
     if (s) {
         app_settings_check_files(s, problems);
-        app_settings_check_caps(s, problems, app_descriptors_raise());
+        app_settings_check_caps(s, problems, io_descriptors_raise());
     }
     size_t errors = app_problems_errors(problems), warnings = app_problems_warnings(problems);
     app_problems_print(problems, stderr);

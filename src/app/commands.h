@@ -1,4 +1,6 @@
 /* commands.h - what `causeway WORD` does; main.c picks one.
+ * For:    one function a command, its printing included.
+ * Never:  reads the command line.
  * Owner:  the process. Each gives the exit code.                            */
 #ifndef APP_COMMANDS_H
 #define APP_COMMANDS_H
@@ -19,8 +21,5 @@ int app_command_check(const char *file); /* NO: refused */
 int app_command_status(const char *file,
                        bool as_json); /* NO: not running, or a ledger out of balance */
 int app_command_flush(const char *file, const char *domain);
-
-/* Also raises the descriptor limit to the hard one; how many there are then. */
-unsigned long long app_descriptors_raise(void);
 
 #endif

@@ -100,8 +100,9 @@ typedef struct app_settings {
     int recursion;        /* app_recursion */
     const char *anchor;
     app_blocks allow_private;
-    s2s_domain inside_target;
+    const char *inside_target; /* a domain, or an IPv4 address */
     app_endpoints inside_address, inside_forward;
+    bool inside_catch_all;
     fed_limits limits;
     uint32_t drain_ms;
     const char *secret, *secret_file;

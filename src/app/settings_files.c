@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "app/certificate.h"
 #include "app/privileges.h"
 #include "app/settings_priv.h"
+#include "io/tls.h"
 
-enum { SECRET_LEAST = 16, DESCRIPTORS_SPARE = 256 };
+enum { SECRET_LEAST = 16, DESCRIPTORS_SPARE = 256, SOON = 14 * 24 * 3600 /* s */ };
 
 typedef struct visit {
     app_settings *s;
@@ -58,39 +59,54 @@ static void check_secrecy(visit *v, app_mark at, const char *what, const char *f
 
 /* ---- certificates ---- */
 
-static void check_key(visit *v, const app_certificate *c, app_mark at, const char *key_file)
+static bool check_key(visit *v, app_mark at, const char *key_file)
 {
-    if (!check_readable(v, at, "the key", key_file)) return;
+    if (!check_readable(v, at, "the key", key_file)) return false;
     check_secrecy(v, at, "the key", key_file);
-    const char *why = app_certificate_check_key(c, key_file);
-    if (why) app_refuse(v->problems, at, NULL, "the key %s: %s", key_file, why);
+    return true;
 }
 
-/* Gives the certificate, or NULL when it was refused. */
-static app_certificate *check_pair(visit *v, app_mark at, app_mark key_at, const char *file,
-                                   const char *key_file)
+static bool is_of_key(io_cert_fault fault)
 {
-    const char *why = NULL;
-    bool expired = false;
-    if (!check_readable(v, at, "the certificate", file)) {
-        if (key_file) check_readable(v, key_at, "the key", key_file);
+    return fault == IO_CERT_KEY_MISSING || fault == IO_CERT_KEY_UNREADABLE ||
+           fault == IO_CERT_KEY_FORMAT || fault == IO_CERT_KEY_MISMATCH;
+}
+
+static const char *check_dates(const io_identity *id)
+{
+    int64_t from = 0, until = 0, now = (int64_t)time(NULL);
+    io_identity_dates(id, &from, &until);
+    if (until < now) return "has expired";
+    if (from > now) return "is not valid yet";
+    return until < now + SOON ? "expires within 14 days" : NULL;
+}
+
+/* Gives the certificate with its key, or NULL when it was refused. */
+static io_identity *check_pair(visit *v, app_mark at, app_mark key_at, const char *file,
+                               const char *key_file)
+{
+    io_cert_fault fault = IO_CERT_OK;
+    bool readable = check_readable(v, at, "the certificate", file);
+    if (!check_key(v, key_at, key_file ? key_file : file) || !readable) return NULL;
+    io_identity *id = io_identity_load(file, key_file, &fault);
+    if (!id) {
+        const char *text = io_cert_fault_text(fault);
+        if (is_of_key(fault))
+            app_refuse(v->problems, key_at, NULL, "the key %s: %s", key_file ? key_file : file,
+                       text);
+        else
+            app_refuse(v->problems, at, NULL, "the certificate %s: %s", file, text);
         return NULL;
     }
-    app_certificate *c = app_certificate_load(file, &why);
-    if (!c) {
-        app_refuse(v->problems, at, NULL, "the certificate %s: %s", file, why);
-        return NULL;
-    }
-    check_key(v, c, key_at, key_file ? key_file : file);
-    why = app_certificate_check_dates(c, &expired);
+    const char *why = check_dates(id);
     if (why) app_warn(v->problems, at, NULL, "the certificate %s %s", file, why);
-    return c;
+    return id;
 }
 
 static void check_cover(visit *v, const app_domain *d, const app_domain *shown,
-                        const app_certificate *c)
+                        const io_identity *id)
 {
-    if (app_certificate_covers(c, &d->name)) return;
+    if (io_identity_covers(id, &d->name)) return;
     if (d == shown)
         app_refuse(v->problems, mark_in(d->key, d->node, "certificate"), NULL,
                    "the certificate %s does not name %s", d->certificate, d->name.text);
@@ -105,35 +121,35 @@ static void check_domain(visit *v, size_t i)
 {
     const app_domain *d = &v->s->domains[i];
     if (!d->certificate) return;
-    app_certificate *c = check_pair(v, mark_in(d->key, d->node, "certificate"),
-                                    mark_in(d->key, d->node, d->key_file ? "key" : "certificate"),
-                                    d->certificate, d->key_file);
-    for (size_t j = 0; c && j < v->s->n_domains; j++)
-        if (v->s->domains[j].shown == i) check_cover(v, &v->s->domains[j], d, c);
-    app_certificate_free(c);
+    io_identity *id = check_pair(v, mark_in(d->key, d->node, "certificate"),
+                                 mark_in(d->key, d->node, d->key_file ? "key" : "certificate"),
+                                 d->certificate, d->key_file);
+    for (size_t j = 0; id && j < v->s->n_domains; j++)
+        if (v->s->domains[j].shown == i) check_cover(v, &v->s->domains[j], d, id);
+    io_identity_free(id);
 }
 
 static void check_inside(visit *v)
 {
     const app_settings *s = v->s;
     if (!s->inside_certificate) return;
-    app_certificate *c =
+    io_identity *id =
         check_pair(v, app_settings_mark(s, "tls", "inside_certificate"),
                    app_settings_mark(s, "tls", s->inside_key ? "inside_key" : "inside_certificate"),
                    s->inside_certificate, s->inside_key);
-    app_certificate_free(c);
+    io_identity_free(id);
 }
 
 static void check_authorities(visit *v, const char *name, const char *path)
 {
     struct stat st;
+    char why[128] = "";
     app_mark at = app_settings_mark(v->s, "tls", name);
-    if (!path || !strcmp(path, "system")) return;
-    if (!check_readable(v, at, "the authorities", path)) return;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return;
-    if (app_certificate_count(path) == 0)
-        app_refuse(v->problems, at, NULL, "the authorities %s: there is no certificate in it (PEM)",
-                   path);
+    if (!path || !strcmp(path, "system") || !check_readable(v, at, "the authorities", path)) return;
+    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    X509_STORE *store = io_store_load(folder ? NULL : path, folder ? path : NULL, why);
+    if (!store) app_refuse(v->problems, at, NULL, "the authorities %s: %s", path, why);
+    X509_STORE_free(store);
 }
 
 /* ---- the rest ---- */

@@ -1,5 +1,8 @@
-/* settings_priv.h - what the parts of the settings reader share: settings.c walks the file, settings_value.c reads one
- * option, settings_rules.c checks what options say of each other, settings_files.c what they say of files. */
+/* settings_priv.h - what the parts of the settings reader share.
+ * For:    settings.c (walks the file), settings_value.c (reads one option), settings_rules.c and settings_zone.c (what
+ *         options say of each other), settings_files.c (what they say of files).
+ * Never:  included from outside these.
+ * Owner:  the reader lives while one file is read.                          */
 #ifndef APP_SETTINGS_PRIV_H
 #define APP_SETTINGS_PRIV_H
 

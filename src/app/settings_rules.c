@@ -5,7 +5,7 @@
 #include "app/settings_priv.h"
 #include "app/value.h"
 
-enum { SECRET_LEAST = 16 }; /* characters */
+enum { SECRET_LEAST = 16 /* characters */, INSIDE_ADDRESSES_MOST = 8 /* of one DNS answer */ };
 
 static app_mark option_mark(const app_node *key, const app_node *map, const char *name)
 {
@@ -48,6 +48,13 @@ static void check_admin(app_reader *r)
                    strlen(s->admin), sizeof un.sun_path - 1);
 }
 
+static void check_not_empty(app_reader *r, const char *name)
+{
+    const app_node *node = app_node_get(app_node_get(r->settings->root, "listen"), name);
+    if (node && node->kind == APP_LIST && node->n == 0)
+        app_refuse(r->problems, node->at, NULL, "listen.%s: the list is empty", name);
+}
+
 static void check_listen(app_reader *r)
 {
     app_settings *s = r->settings;
@@ -60,6 +67,8 @@ static void check_listen(app_reader *r)
     if (!strange && !app_settings_has(s, "listen", "inside"))
         app_refuse(r->problems, at, "an address only the local servers can reach",
                    "listen.inside is missing: where do the local servers connect?");
+    check_not_empty(r, "outside");
+    check_not_empty(r, "inside");
     check_overlap(r, &s->outside, &s->outside, "listen.outside");
     check_overlap(r, &s->outside, &s->inside, "listen.outside");
     check_overlap(r, &s->inside, &s->inside, "listen.inside");
@@ -245,26 +254,59 @@ static void check_peers(app_reader *r)
     }
 }
 
-static void check_inside_name(app_reader *r)
+static void check_inside_target(app_reader *r)
 {
     const app_settings *s = r->settings;
+    const app_mark at = app_settings_mark(s, "dns", "inside_target");
+    s2s_domain name;
+    io_addr addr;
+    if (io_addr_parse(s2s_span_of(s->inside_target), &addr) == S2S_E_OK && addr.family == 4 &&
+        !addr.port)
+        return;
+    if (s2s_domain_make(s2s_span_of(s->inside_target), &name) != S2S_E_OK) {
+        app_refuse(r->problems, at, NULL,
+                   "dns.inside_target: \"%.80s\" will not do: a name or an IPv4 address is wanted",
+                   s->inside_target);
+        return;
+    }
     for (size_t i = 0; i < s->n_domains; i++) {
         const s2s_domain *d = &s->domains[i].name;
-        if (!s2s_domain_eq(&s->inside_target, d) && !s2s_domain_under(&s->inside_target, d))
-            continue;
-        app_refuse(r->problems, app_settings_mark(s, "dns", "inside_target"),
-                   "a name that exists nowhere else, like causeway.inside",
+        if (!s2s_domain_eq(&name, d) && !s2s_domain_under(&name, d)) continue;
+        app_refuse(r->problems, at, "a name that exists nowhere else, like causeway.inside",
                    "dns.inside_target: %s is at or below %s, which is one of our domains",
-                   s->inside_target.text, d->text);
+                   name.text, d->text);
     }
-    bool any = false;
+}
+
+/* What the inside DNS answers need: one address to stand on, addresses to give, somebody who may ask. */
+static void check_inside_dns(app_reader *r)
+{
+    const app_settings *s = r->settings;
+    bool any = false, asked = false;
+    if (s->inside_dns.n == 0) return;
+    for (size_t i = 0; i < s->inside_dns.n; i++)
+        if (s->inside_dns.item[i].any)
+            app_refuse(r->problems, s->inside_dns.item[i].at, "10.0.0.5:53",
+                       "listen.inside_dns: one inside address is wanted, never all of them");
     for (size_t i = 0; i < s->inside.n; i++)
         any = any || s->inside.item[i].any;
-    if (any && s->inside_dns.n && s->inside_address.n == 0)
-        app_refuse(r->problems, app_settings_mark(s, "listen", "inside_dns"),
-                   "dns: {inside_address: [10.0.0.5]}",
+    for (size_t i = 0; i < s->n_servers; i++)
+        asked = asked || s->servers[i].trust.blocks.n || s->servers[i].address.list.n;
+    const app_mark at = app_settings_mark(s, "listen", "inside_dns");
+    if (any && s->inside_address.n == 0)
+        app_refuse(r->problems, at, "dns: {inside_address: [10.0.0.5]}",
                    "dns.inside_address is missing: listen.inside does not say which address the "
                    "local servers are to be told");
+    if (s->n_servers && !asked)
+        app_refuse(
+            r->problems, at, "trust: [10.0.0.10, certificate]",
+            "nobody may ask listen.inside_dns: no server has an address in trust or address");
+    if (s->inside_forward.n > 1)
+        app_refuse(r->problems, s->inside_forward.item[1].at, NULL,
+                   "dns.inside_forward: one resolver is enough");
+    if (s->inside_address.n > INSIDE_ADDRESSES_MOST)
+        app_refuse(r->problems, s->inside_address.item[INSIDE_ADDRESSES_MOST].at, NULL,
+                   "dns.inside_address: at most %d addresses", INSIDE_ADDRESSES_MOST);
 }
 
 static void check_order(app_reader *r, const char *less, uint64_t a, const char *more, uint64_t b)
@@ -308,7 +350,8 @@ void app_rules_check(app_reader *r)
     check_domains(r);
     check_servers(r);
     check_peers(r);
-    check_inside_name(r);
+    check_inside_target(r);
+    check_inside_dns(r);
     check_limits(r);
     check_others(r);
     app_zone_check(r);

@@ -255,8 +255,11 @@ static void list_of(app_reader *r, const app_option *o, const app_node *node, vo
         }
     }
     if (o->type == APP_OPT_CHOICES && words) *(unsigned *)at = words;
-    if (list_length(node) == 0)
-        app_refuse(r->problems, node->at, "leave the line out for the default",
+    bool may_be_empty =
+        o->type != APP_OPT_CHOICES && o->type != APP_OPT_ADDRESSES && o->type != APP_OPT_TRUST;
+    if (list_length(node) == 0 && !may_be_empty)
+        app_refuse(r->problems, node->at,
+                   o->type == APP_OPT_CHOICES ? "leave the line out for the default" : NULL,
                    "%s: the list is empty", app_reader_path(r, o));
 }
 

@@ -1,5 +1,7 @@
-/* status_priv.h - the tables of a status picture, described once for both forms: status.c fills them, status_json.c and
- * status_text.c write them. */
+/* status_priv.h - the tables of a status picture, described once for both forms.
+ * For:    status.c and status_take.c (fill them), status_json.c and status_text.c (write them).
+ * Never:  included from outside these.
+ * Owner:  the picture.                                                      */
 #ifndef APP_STATUS_PRIV_H
 #define APP_STATUS_PRIV_H
 

@@ -1,4 +1,5 @@
 /* The table of options: the sample and the man page in config/ are what it prints; its defaults are fed's. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -57,6 +58,18 @@ static void sample_is_a_good_file(void **state)
     assert_int_equal(s->n_peers, 1);
     assert_string_equal(s->admin, "/run/causeway/admin.sock");
     app_settings_free(s);
+}
+
+/* Every example of config/ is a good file. */
+static void examples_are_good(void **state)
+{
+    (void)state;
+    glob_t files;
+    assert_int_equal(glob(CAUSEWAY_SOURCE_DIR "/config/*.yaml", 0, NULL, &files), 0);
+    assert_true(files.gl_pathc >= 3);
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        app_settings_free(load(files.gl_pathv[i]));
+    globfree(&files);
 }
 
 /* Takes the # from every commented option: the examples and defaults shown there are right as well. */
@@ -145,6 +158,7 @@ int main(void)
         cmocka_unit_test(sample_is_in_config),
         cmocka_unit_test(man_page_is_in_config),
         cmocka_unit_test(sample_is_a_good_file),
+        cmocka_unit_test(examples_are_good),
         cmocka_unit_test_setup_teardown(commented_lines_are_good_too, fixture_make, fixture_remove),
         cmocka_unit_test(defaults_are_those_of_fed),
         cmocka_unit_test(rows_are_whole),

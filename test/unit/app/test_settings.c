@@ -49,7 +49,7 @@ static void addresses_and_paths(void **state)
     assert_int_equal(s->servers[0].trust.blocks.n, 2);
     assert_int_equal(s->servers[0].trust.words, 0);
     assert_int_equal(s->servers[0].tls, S2S_TLS_OPTIONAL);
-    assert_string_equal(s->inside_target.text, "causeway.inside");
+    assert_string_equal(s->inside_target, "causeway.inside");
     assert_string_equal(s->ca, "system");
     assert_null(s->admin);
     assert_int_equal(s->admin_mode, 0600);

@@ -1,0 +1,168 @@
+/* bind_conn.c - connections: accepted, dialled, their bytes, TLS and ends. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/arena.h"
+#include "app/bind.h"
+
+/* fed's handle of a connection. Dies in `lost`, or in close. */
+typedef struct handle {
+    app_bind *bind;
+    io_conn *io;
+    fed_conn *fed;
+} handle;
+
+static void handle_free(handle *h)
+{
+    h->bind->conns--;
+    free(h);
+}
+
+/* ---- what a connection tells ---- */
+
+static void connected(void *owner, const io_addr *ours)
+{
+    const handle *h = owner;
+    const fed_addr a = app_addr_to_fed(ours);
+    fed_on_connected(h->bind->fed, h->fed, &a);
+}
+
+static void bytes(void *owner, s2s_span plaintext)
+{
+    const handle *h = owner;
+    fed_on_bytes(h->bind->fed, h->fed, plaintext);
+}
+
+static void tls(void *owner, const io_tls_info *info)
+{
+    const handle *h = owner;
+    fed_tls_info out = {.has_cert = info->has_cert};
+    snprintf(out.version, sizeof out.version, "%s", info->version);
+    snprintf(out.cipher, sizeof out.cipher, "%s", info->cipher);
+    snprintf(out.subject, sizeof out.subject, "%s", info->subject);
+    fed_on_tls(h->bind->fed, h->fed, &out);
+}
+
+static void lost(void *owner, s2s_err why, s2s_span detail)
+{
+    handle *h = owner;
+    fed_on_lost(h->bind->fed, h->fed, why, detail);
+    handle_free(h);
+}
+
+static s2s_span out(void *owner)
+{
+    const handle *h = owner;
+    return fed_conn_out(h->fed);
+}
+
+static void sent(void *owner, size_t n)
+{
+    const handle *h = owner;
+    fed_conn_sent(h->bind->fed, h->fed, n);
+}
+
+static const io_conn_calls CALLS = {connected, bytes, tls, lost, out, sent};
+
+/* ---- beginnings ---- */
+
+void app_bind_accept(app_bind *b, fed_side side, int fd, const io_addr *peer)
+{
+    handle *h = app_take(sizeof *h);
+    const fed_addr from = app_addr_to_fed(peer);
+    h->bind = b;
+    b->conns++;
+    h->io = io_conn_adopt(b->loop, fd, peer, &CALLS, h);
+    if (!h->io) {
+        handle_free(h);
+        return;
+    }
+    h->fed = fed_on_accept(b->fed, side, &from, h);
+    if (h->fed) return;
+    io_conn_close(h->io, IO_CLOSE_RESET, (s2s_span){NULL, 0});
+    handle_free(h);
+}
+
+/* The plan has left out what may not be dialled; here, where a packet would be sent, it is asked again. */
+static bool may_dial(const app_bind *b, fed_side side, const fed_addr *to)
+{
+    if (side == FED_INSIDE || fed_config_may_dial(b->config, to)) return true;
+    char text[FED_ADDR_TEXT];
+    app_log_say(b->log, FED_ERROR, "dial_blocked", "endpoint", fed_addr_print(to, text), "why",
+                s2s_err_of(S2S_E_DNS_BLOCKED)->name, NULL);
+    return false;
+}
+
+void *app_bind_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
+{
+    app_bind *b = w;
+    const io_addr addr = app_addr_to_io(to);
+    s2s_err err = S2S_E_OK;
+    if (!may_dial(b, side, to)) return NULL;
+    handle *h = app_take(sizeof *h);
+    h->bind = b;
+    h->fed = c;
+    b->conns++;
+    h->io = io_conn_dial(b->loop, &addr, &CALLS, h, &err);
+    if (h->io) return h;
+    handle_free(h);
+    return NULL;
+}
+
+/* ---- what fed asks of one ---- */
+
+void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask)
+{
+    const app_bind *b = w;
+    const handle *h = io;
+    const s2s_domain *ours = ask->ours.len ? &ask->ours : NULL;
+    const io_tls *t = b->tls[ask->side];
+    const io_conn_tls how = {
+        .role = ask->role,
+        .ctx = ask->role == S2S_INITIATING ? io_tls_client(t, ours) : io_tls_server(t, ours),
+        .sni = ask->sni.len ? ask->sni.text : NULL,
+        .ask_client_cert = ask->ask_client_cert,
+    };
+    S2S_ASSERT(how.ctx != NULL); /* settings without a certificate offer no TLS */
+    io_conn_start_tls(h->io, &how);
+}
+
+s2s_err app_bind_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
+{
+    const app_bind *b = w;
+    const handle *h = io;
+    char detail[128] = "";
+    const SSL *ssl = io_conn_ssl(h->io);
+    s2s_err err = ssl ? io_judge_ssl(ssl, b->store[side], reference, detail) : S2S_E_CERT_MISSING;
+    if (err != S2S_E_OK)
+        app_log_say(b->log, FED_DEBUG, "certificate", "domain", reference->text, "why",
+                    s2s_err_of(err)->name, "detail", detail, NULL);
+    return err;
+}
+
+void app_bind_flush(void *w, void *io)
+{
+    (void)w;
+    io_conn_flush(((const handle *)io)->io);
+}
+
+void app_bind_pause(void *w, void *io, bool paused)
+{
+    (void)w;
+    io_conn_pause(((const handle *)io)->io, paused);
+}
+
+uint64_t app_bind_acked(void *w, void *io)
+{
+    (void)w;
+    return io_conn_acked(((const handle *)io)->io);
+}
+
+void app_bind_close(void *w, void *io, bool gracefully)
+{
+    handle *h = io;
+    (void)w;
+    io_conn_close(h->io, gracefully ? IO_CLOSE_GRACEFUL : IO_CLOSE_ABRUPT, (s2s_span){NULL, 0});
+    handle_free(h);
+}

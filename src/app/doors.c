@@ -1,0 +1,158 @@
+#include "app/doors.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/fedconf.h"
+
+typedef struct door {
+    app_doors *doors;
+    io_listener *listener;
+    fed_side side;
+} door;
+
+struct app_doors {
+    const app_settings *s;
+    app_doors_fn *accepted;
+    void *ctx;
+    door *list;
+    size_t n;
+    fed_addr *own;
+    size_t n_own;
+};
+
+/* ---- which side ---- */
+
+/* An inside address whose port an outside "*" listens on as well. */
+static bool is_shared(const app_settings *s, const app_endpoint *inside)
+{
+    for (size_t i = 0; i < s->outside.n && !inside->any; i++)
+        if (s->outside.item[i].any && s->outside.item[i].addr.port == inside->addr.port)
+            return true;
+    return false;
+}
+
+static fed_side side_of(const app_doors *d, int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    io_addr here;
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0 ||
+        io_addr_of_sockaddr((struct sockaddr *)&sa, &here) != S2S_E_OK)
+        return FED_OUTSIDE;
+    for (size_t i = 0; i < d->s->inside.n; i++)
+        if (!d->s->inside.item[i].any && io_addr_eq(&d->s->inside.item[i].addr, &here))
+            return FED_INSIDE;
+    return FED_OUTSIDE;
+}
+
+static void came(void *ctx, int fd, const io_addr *peer)
+{
+    const door *x = ctx;
+    const app_doors *d = x->doors;
+    d->accepted(d->ctx, x->side == FED_OUTSIDE ? side_of(d, fd) : FED_INSIDE, fd, peer);
+}
+
+/* ---- our own addresses ---- */
+
+static void add_own(app_doors *d, const app_settings *s, io_addr addr, uint16_t port)
+{
+    addr.port = port;
+    d->own = app_arena_more(s->arena, d->own, d->n_own, sizeof *d->own);
+    d->own[d->n_own++] = app_addr_to_fed(&addr);
+}
+
+static void add_interfaces(app_doors *d, const app_settings *s, uint16_t port)
+{
+    uv_interface_address_t *list = NULL;
+    int n = 0;
+    if (uv_interface_addresses(&list, &n) != 0) return;
+    for (int i = 0; i < n; i++) {
+        io_addr addr;
+        if (io_addr_of_sockaddr((const struct sockaddr *)&list[i].address, &addr) == S2S_E_OK)
+            add_own(d, s, addr, port);
+    }
+    uv_free_interface_addresses(list, n);
+}
+
+/* ---- opening ---- */
+
+static const char *fault(const app_settings *s, const app_endpoint *e, const char *what, int err)
+{
+    char text[IO_ADDR_TEXT];
+    return app_arena_print(s->arena, "%s:%zu:%zu: %s: cannot listen on %s: %s", s->file, e->at.line,
+                           e->at.column, what, e->any ? "*" : io_addr_print(&e->addr, text),
+                           uv_strerror(err));
+}
+
+/* A shared inside address gets no socket of its own, but it must be one of this machine. */
+static int check_here(const io_addr *addr)
+{
+    struct sockaddr_storage sa;
+    io_addr any_port = *addr;
+    any_port.port = 0;
+    socklen_t len = io_addr_to_sockaddr(&any_port, false, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return uv_translate_sys_error(errno);
+    int err = bind(fd, (struct sockaddr *)&sa, len) == 0 ? 0 : uv_translate_sys_error(errno);
+    close(fd);
+    return err;
+}
+
+static int open_door(app_doors *d, io_loop *loop, const app_endpoint *e, fed_side side)
+{
+    int err = 0;
+    if (side == FED_INSIDE && is_shared(d->s, e)) return check_here(&e->addr);
+    door *x = &d->list[d->n];
+    const io_listen how = {.addr = e->addr, .accepted = came, .ctx = x};
+    x->doors = d;
+    x->side = side;
+    x->listener = io_listener_new(loop, &how, &err);
+    if (!x->listener) return err;
+    d->n++;
+    return 0;
+}
+
+static const char *open_all(app_doors *d, io_loop *loop, const app_settings *s,
+                            const app_endpoints *list, fed_side side)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const app_endpoint *e = &list->item[i];
+        int err = open_door(d, loop, e, side);
+        if (err) return fault(s, e, side == FED_INSIDE ? "listen.inside" : "listen.outside", err);
+        if (e->any)
+            add_interfaces(d, s, e->addr.port);
+        else
+            add_own(d, s, e->addr, e->addr.port);
+    }
+    return NULL;
+}
+
+app_doors *app_doors_open(io_loop *loop, app_settings *s, app_doors_fn *accepted, void *ctx,
+                          const char **why)
+{
+    app_doors *d = app_arena_take(s->arena, sizeof *d);
+    *d = (app_doors){.s = s, .accepted = accepted, .ctx = ctx};
+    d->list = app_arena_take(s->arena, (s->outside.n + s->inside.n) * sizeof *d->list);
+    *why = open_all(d, loop, s, &s->outside, FED_OUTSIDE);
+    if (!*why) *why = open_all(d, loop, s, &s->inside, FED_INSIDE);
+    if (!*why) return d;
+    app_doors_close(d);
+    return NULL;
+}
+
+void app_doors_close(app_doors *d)
+{
+    if (!d) return;
+    for (size_t i = 0; i < d->n; i++)
+        io_listener_close(d->list[i].listener);
+    d->n = 0;
+}
+
+const fed_addr *app_doors_own(const app_doors *d, size_t *n)
+{
+    *n = d->n_own;
+    return d->own;
+}

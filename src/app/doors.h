@@ -1,0 +1,28 @@
+/* doors.h - the addresses Causeway listens on.
+ * For:    binding all of them or none, and telling which side a connection came in by.
+ * Never:  accepts before the loop runs.
+ * Owner:  one loop; lists live as long as the settings.
+ *
+ * Where an outside "*:5269" and an inside "10.0.0.5:5269" meet, there is one socket: what reached the inside address
+ * is inside, everything else is outside. */
+#ifndef APP_DOORS_H
+#define APP_DOORS_H
+
+#include "app/settings.h"
+#include "fed/world.h"
+#include "io/listener.h"
+
+typedef struct app_doors app_doors;
+
+typedef void app_doors_fn(void *ctx, fed_side side, int fd, const io_addr *peer); /* takes fd */
+
+/* NULL: `why` is "file:line:column: reason". `accepted` is called from the loop only. */
+app_doors *app_doors_open(io_loop *loop, app_settings *s, app_doors_fn *accepted, void *ctx,
+                          const char **why);
+void app_doors_close(app_doors *d); /* no more connections; NULL is fine */
+
+/* Every address of ours with the ports we listen on, those of all interfaces where it says "*": never to be dialled as
+ * a remote. Lent. */
+const fed_addr *app_doors_own(const app_doors *d, size_t *n);
+
+#endif
