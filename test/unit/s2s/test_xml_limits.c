@@ -92,6 +92,22 @@ static void token_bytes(void **state)
     check_session(&small, s2s_span_of(in), out);
 }
 
+/* Bytes held back when the limit comes are judged before it. */
+static void held_bytes_are_judged_first(void **state)
+{
+    (void)state;
+    s2s_xml_limits l = small;
+    l.token = 2000;
+    l.stanza = 4000;
+    char in[2200];
+    int n = snprintf(in, sizeof in, HEAD "<a b='%01100d<%0900d", 0, 0);
+    assert_true(n > 0 && (size_t)n < sizeof in);
+    check_session_by(&l, s2s_span_of(in), LINE "ERROR xml_not_well_formed\n", 100);
+    n = snprintf(in, sizeof in, HEAD "<a b='%02100d", 0);
+    assert_true(n > 0 && (size_t)n < sizeof in);
+    check_session_by(&l, s2s_span_of(in), LINE "ERROR xml_token_too_long\n", 100);
+}
+
 static void depth(void **state)
 {
     (void)state;
@@ -267,6 +283,7 @@ int main(void)
         cmocka_unit_test(stanza_bytes_as_read),
         cmocka_unit_test(stanza_bytes_as_written),
         cmocka_unit_test(token_bytes),
+        cmocka_unit_test(held_bytes_are_judged_first),
         cmocka_unit_test(depth),
         cmocka_unit_test(attributes_and_declarations),
         cmocka_unit_test(namespaces_in_scope),
