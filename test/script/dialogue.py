@@ -90,7 +90,7 @@ def expand(body, path, depth=0):
             text = file.read()
         for i, argument in reversed(list(enumerate(words[2:], 1))):
             text = text.replace(f"${i}", argument)  # "$$1key" becomes "$" + argument + "key"
-        steps += expand(text, macro, depth + 1)
+        steps += expand(re.sub(r" \$\d\b", "", text), macro, depth + 1)  # arguments not given
     return steps
 
 
