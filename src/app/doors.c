@@ -1,6 +1,7 @@
 #include "app/doors.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -82,9 +83,12 @@ static void add_interfaces(app_doors *d, const app_settings *s, uint16_t port)
 static const char *fault(const app_settings *s, const app_endpoint *e, const char *what, int err)
 {
     char text[IO_ADDR_TEXT];
+    if (e->any)
+        snprintf(text, sizeof text, "*:%u", e->addr.port);
+    else
+        io_addr_print(&e->addr, text);
     return app_arena_print(s->arena, "%s:%zu:%zu: %s: cannot listen on %s: %s", s->file, e->at.line,
-                           e->at.column, what, e->any ? "*" : io_addr_print(&e->addr, text),
-                           uv_strerror(err));
+                           e->at.column, what, text, uv_strerror(err));
 }
 
 /* A shared inside address gets no socket of its own, but it must be one of this machine. */

@@ -16,7 +16,7 @@
 #include "app/notify.h"
 #include "app/privileges.h"
 
-enum { TICK_MS = 1000, LINGER_MS = 20, SIGNALS = 3 };
+enum { TICK_MS = 1000, LOOK_MS = 20, SIGNALS = 3 };
 
 typedef struct daemon {
     app_settings *settings;
@@ -28,8 +28,7 @@ typedef struct daemon {
     int admin_fd;
     uint64_t started_ms;
     uv_signal_t signals[SIGNALS];
-    uv_timer_t tick;
-    uv_check_t turn; /* while draining: looks whether it is done */
+    uv_timer_t tick; /* the log's; while stopping: looks how far it is */
     bool handles, draining, hurry;
 } app_daemon;
 
@@ -40,9 +39,10 @@ static void stop(app_daemon *d)
     io_loop_stop(d->bind.loop);
 }
 
-static void look_drained(uv_check_t *h)
+static void look_drained(uv_timer_t *h)
 {
     app_daemon *d = h->data;
+    app_log_tick(d->bind.log);
     if (fed_drained(d->bind.fed)) stop(d);
 }
 
@@ -53,7 +53,7 @@ static void drain(app_daemon *d)
     d->draining = true;
     app_doors_close(d->doors);
     fed_drain(d->bind.fed, d->settings->drain_ms);
-    S2S_ASSERT(uv_check_start(&d->turn, look_drained) == 0);
+    S2S_ASSERT(uv_timer_start(&d->tick, look_drained, LOOK_MS, LOOK_MS) == 0);
     if (fed_drained(d->bind.fed)) stop(d);
 }
 
@@ -110,7 +110,7 @@ static void linger(app_daemon *d)
 {
     uint64_t end = io_loop_now(d->bind.loop) + d->settings->limits.close_ms;
     app_bind_close_dns(&d->bind);
-    uv_timer_start(&d->tick, woken, LINGER_MS, LINGER_MS);
+    uv_timer_start(&d->tick, woken, LOOK_MS, LOOK_MS);
     for (size_t n = 1; n > 0 && !d->hurry && io_loop_now(d->bind.loop) < end;) {
         io_loop_turn(d->bind.loop, true);
         n = 0;
@@ -226,8 +226,8 @@ static void open_handles(app_daemon *d)
         d->signals[i].data = d;
         S2S_ASSERT(uv_signal_start(&d->signals[i], signalled, numbers[i]) == 0);
     }
-    S2S_ASSERT(uv_timer_init(loop, &d->tick) == 0 && uv_check_init(loop, &d->turn) == 0);
-    d->tick.data = d->turn.data = d;
+    S2S_ASSERT(uv_timer_init(loop, &d->tick) == 0);
+    d->tick.data = d;
     S2S_ASSERT(uv_timer_start(&d->tick, ticked, TICK_MS, TICK_MS) == 0);
     d->handles = true;
 }
@@ -252,7 +252,6 @@ static void close_handles(app_daemon *d)
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
     uv_close((uv_handle_t *)&d->tick, NULL);
-    uv_close((uv_handle_t *)&d->turn, NULL);
 }
 
 static void undo(app_daemon *d)
