@@ -28,6 +28,7 @@ const char *fed_conn_state_name(fed_conn_state state)
 /* ---- life ---- */
 
 static void fire(fed *f, fed_timer *t);
+static void arm(fed_conn *c);
 
 fed_conn *fed_conn_new(fed *f, fed_side side, const s2s_stream_config *config, void *io,
                        const fed_addr *peer)
@@ -46,9 +47,10 @@ fed_conn *fed_conn_new(fed *f, fed_side side, const s2s_stream_config *config, v
     c->io = io;
     c->peer = *peer;
     c->timer.fire = fire;
-    c->since = c->opened_at = c->active_at = f->now;
+    c->since = c->opened_at = c->active_at = c->entered_at = f->now;
     c->state = FED_CONN_DIALLING;
     fed_chain_add(&f->conns, &c->hook);
+    arm(c);
     if (io != NULL) fed_conn_enter(c, FED_CONN_HEAD);
     return c;
 }

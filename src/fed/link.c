@@ -219,7 +219,6 @@ static void attempt(fed_link *l)
     c->theirs = l->to;
     c->server = l->target->server;
     l->conn = c;
-    fed_conn_enter(c, FED_CONN_DIALLING);
     c->io = l->f->world->dial(l->f->w, c, c->side, &l->endpoint);
     if (c->io == NULL) fed_conn_end(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
 }

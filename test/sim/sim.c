@@ -416,7 +416,7 @@ bool sim_step(sim *s)
         fed_tick(s->fed);
         moved = true;
     }
-    if (s->n_questions > 0) {
+    if (s->n_questions > 0 && !s->no_dns) {
         answer_question(s);
         moved = true;
     }
@@ -431,6 +431,13 @@ void sim_settle(sim *s)
 {
     while (sim_step(s)) {
     }
+}
+
+void sim_settle_without_dns(sim *s)
+{
+    s->no_dns = true;
+    sim_settle(s);
+    s->no_dns = false;
 }
 
 void sim_run(sim *s, uint64_t ms)

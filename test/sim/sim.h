@@ -114,7 +114,7 @@ struct sim {
     unsigned pauses;
     char **logs;
     size_t n_logs;
-    bool broken; /* something was done with a dead handle */
+    bool no_dns; /* the resolver is busy */
 };
 
 /* Local domains loc.example and loc2.example on "hq" at 10.0.0.10 (a host too: s->hosts[0]); one policy for all: TLS
@@ -134,6 +134,7 @@ void sim_add_addr(sim *s, const char *name, const char *addr);
 
 /* ---- time ---- */
 void sim_settle(sim *s);               /* until nothing moves; no time passes */
+void sim_settle_without_dns(sim *s);   /* ... but no lookup is answered */
 void sim_run(sim *s, uint64_t ms);     /* time passes, deadline by deadline */
 
 /* ---- what hosts do ---- */
