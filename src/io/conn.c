@@ -379,6 +379,11 @@ const io_addr *io_conn_peer(const io_conn *c)
     return &c->peer;
 }
 
+SSL *io_conn_ssl(const io_conn *c)
+{
+    return c->state == CONN_TLS ? c->ssl : NULL;
+}
+
 void io_conn_pause(io_conn *c, bool paused)
 {
     if (c->paused == paused) return;

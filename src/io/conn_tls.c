@@ -45,6 +45,8 @@ static conn_step step_of(io_conn *c, int result, s2s_err *err, const char **text
     } else if (cut || (what == SSL_ERROR_SYSCALL && sys == 0)) {
         *err = S2S_E_TCP_EOF;
         *text = CONN_TRUNCATED;
+        c->alert = -1; /* the one OpenSSL sends after an end says nothing to anybody */
+        c->alert_sent = false;
     } else if (what == SSL_ERROR_SYSCALL) {
         *err = conn_err_of(sys, text);
     } else {
