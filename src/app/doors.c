@@ -1,10 +1,7 @@
 #include "app/doors.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "app/fedconf.h"
 
@@ -24,36 +21,24 @@ struct app_doors {
     size_t n_own;
 };
 
-/* ---- which side ---- */
-
-/* An inside address whose port an outside "*" listens on as well. */
-static bool is_shared(const app_settings *s, const app_endpoint *inside)
+/* The port of an outside "*" that an inside address has as well. */
+static bool is_shared(const app_endpoint *a, const app_endpoints *others)
 {
-    for (size_t i = 0; i < s->outside.n && !inside->any; i++)
-        if (s->outside.item[i].any && s->outside.item[i].addr.port == inside->addr.port)
-            return true;
+    for (size_t i = 0; i < others->n; i++)
+        if (others->item[i].any != a->any && others->item[i].addr.port == a->addr.port) return true;
     return false;
 }
 
-static fed_side side_of(const app_doors *d, int fd)
+static io_port port_of(const app_settings *s, const app_endpoint *e, fed_side side)
 {
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof sa;
-    io_addr here;
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0 ||
-        io_addr_of_sockaddr((struct sockaddr *)&sa, &here) != S2S_E_OK)
-        return FED_OUTSIDE;
-    for (size_t i = 0; i < d->s->inside.n; i++)
-        if (!d->s->inside.item[i].any && io_addr_eq(&d->s->inside.item[i].addr, &here))
-            return FED_INSIDE;
-    return FED_OUTSIDE;
+    if (!is_shared(e, side == FED_INSIDE ? &s->outside : &s->inside)) return IO_PORT_ALONE;
+    return side == FED_INSIDE ? IO_PORT_BESIDE : IO_PORT_FIRST;
 }
 
 static void came(void *ctx, int fd, const io_addr *peer)
 {
     const door *x = ctx;
-    const app_doors *d = x->doors;
-    d->accepted(d->ctx, x->side == FED_OUTSIDE ? side_of(d, fd) : FED_INSIDE, fd, peer);
+    x->doors->accepted(x->doors->ctx, x->side, fd, peer);
 }
 
 /* ---- our own addresses ---- */
@@ -91,26 +76,12 @@ static const char *fault(const app_settings *s, const app_endpoint *e, const cha
                            e->at.column, what, text, uv_strerror(err));
 }
 
-/* A shared inside address gets no socket of its own, but it must be one of this machine. */
-static int check_here(const io_addr *addr)
-{
-    struct sockaddr_storage sa;
-    io_addr any_port = *addr;
-    any_port.port = 0;
-    socklen_t len = io_addr_to_sockaddr(&any_port, false, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return uv_translate_sys_error(errno);
-    int err = bind(fd, (struct sockaddr *)&sa, len) == 0 ? 0 : uv_translate_sys_error(errno);
-    close(fd);
-    return err;
-}
-
 static int open_door(app_doors *d, io_loop *loop, const app_endpoint *e, fed_side side)
 {
     int err = 0;
-    if (side == FED_INSIDE && is_shared(d->s, e)) return check_here(&e->addr);
     door *x = &d->list[d->n];
-    const io_listen how = {.addr = e->addr, .accepted = came, .ctx = x};
+    const io_listen how = {
+        .addr = e->addr, .port = port_of(d->s, e, side), .accepted = came, .ctx = x};
     x->doors = d;
     x->side = side;
     x->listener = io_listener_new(loop, &how, &err);

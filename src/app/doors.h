@@ -3,8 +3,8 @@
  * Never:  accepts before the loop runs.
  * Owner:  one loop; lists live as long as the settings.
  *
- * Where an outside "*:5269" and an inside "10.0.0.5:5269" meet, there is one socket: what reached the inside address
- * is inside, everything else is outside. */
+ * An outside "*:5269" may stand beside an inside "10.0.0.5:5269": what reaches the inside address is inside, everything
+ * else is outside. */
 #ifndef APP_DOORS_H
 #define APP_DOORS_H
 

@@ -29,37 +29,40 @@ static int set_flag(int fd, int level, int name, int on)
 }
 
 /* Gives a listening descriptor or a negative errno. */
-static int listen_on(int family, const struct sockaddr_storage *sa, socklen_t len, bool v6only)
+static int listen_on(int family, const struct sockaddr_storage *sa, socklen_t len, bool v6only,
+                     io_port port)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     bool ok = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
               (family != AF_INET6 || set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only) == 0) &&
-              bind(fd, (const struct sockaddr *)sa, len) == 0 && listen(fd, BACKLOG) == 0;
+              (port != IO_PORT_BESIDE || set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0) &&
+              bind(fd, (const struct sockaddr *)sa, len) == 0 && listen(fd, BACKLOG) == 0 &&
+              (port != IO_PORT_FIRST || set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0);
     if (ok) return fd;
     int err = errno;
     close(fd);
     return -err;
 }
 
-static int listen_on_addr(const io_addr *a)
+static int listen_on_addr(const io_addr *a, io_port port)
 {
     struct sockaddr_storage sa;
     socklen_t len = io_addr_to_sockaddr(a, false, &sa);
-    return listen_on(sa.ss_family, &sa, len, true);
+    return listen_on(sa.ss_family, &sa, len, true, port);
 }
 
 /* One dual-stack socket; where the machine has no IPv6, IPv4 alone. */
-static int listen_on_all(uint16_t port)
+static int listen_on_all(uint16_t number, io_port port)
 {
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(number)};
     struct sockaddr_storage sa;
     memset(&sa, 0, sizeof sa);
     memcpy(&sa, &in6, sizeof in6);
-    int fd = listen_on(AF_INET6, &sa, sizeof in6, false);
+    int fd = listen_on(AF_INET6, &sa, sizeof in6, false, port);
     if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL) return fd;
-    io_addr any4 = {.family = 4, .port = port};
-    return listen_on_addr(&any4);
+    io_addr any4 = {.family = 4, .port = number};
+    return listen_on_addr(&any4, port);
 }
 
 static void learn_port(io_listener *s)
@@ -120,7 +123,8 @@ io_listener *io_listener_new(io_loop *l, const io_listen *how, int *err)
     if (!s) return NULL;
     s->loop = l;
     s->how = *how;
-    s->fd = how->addr.family == 0 ? listen_on_all(how->addr.port) : listen_on_addr(&how->addr);
+    s->fd = how->addr.family == 0 ? listen_on_all(how->addr.port, how->port)
+                                  : listen_on_addr(&how->addr, how->port);
     *err = s->fd < 0 ? s->fd : uv_poll_init(&l->uv, &s->poll, s->fd);
     if (*err != 0) {
         if (s->fd >= 0) close(s->fd);

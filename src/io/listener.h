@@ -10,10 +10,16 @@
 
 typedef struct io_listener io_listener;
 
+/* "*:5269" beside "10.0.0.5:5269": the kernel refuses a port that is taken, unless both sockets agree to share it. The first
+ * is bound plainly, so that a stranger on the port is an error as always, and agrees afterwards; the others are bound
+ * beside it. A connection goes to the more special address. */
+typedef enum io_port { IO_PORT_ALONE, IO_PORT_FIRST, IO_PORT_BESIDE } io_port;
+
 typedef struct io_listen {
     io_addr
         addr; /* family 0: all addresses, IPv6 and IPv4 ("*"); port 0: any free one. An IPv6 address, [::] included,
                      means IPv6 alone */
+    io_port port;
     /* Takes fd (non-blocking, close-on-exec). May close the listener. */
     void (*accepted)(void *ctx, int fd, const io_addr *peer);
     void *ctx;

@@ -118,7 +118,7 @@ static bool is_own(const app_doors *d, const char *text, uint16_t port)
     return false;
 }
 
-static void one_socket_for_both_sides(void **state)
+static void both_sides_on_one_port(void **state)
 {
     (void)state;
     const char *why = NULL;
@@ -135,6 +135,21 @@ static void one_socket_for_both_sides(void **state)
     assert_true(is_own(d, "127.0.0.1", h->port)); /* of an interface */
     assert_true(is_own(d, "127.0.0.5", h->port));
     assert_false(is_own(d, "127.0.0.1", (uint16_t)(h->port + 1)));
+    app_doors_close(d);
+    close_hall(h);
+}
+
+/* Sharing the port among ourselves must not let another daemon of the same user take half of the connections. */
+static void a_second_daemon_is_refused(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    hall *h = open_hall("*", "127.0.0.5");
+    app_doors *d = app_doors_open(h->loop, h->s, came, h, &why);
+    if (!d) fail_msg("%s", why);
+    assert_null(app_doors_open(h->loop, h->s, came, h, &why));
+    assert_non_null(strstr(why, "listen.outside: cannot listen on *:"));
+    assert_non_null(strstr(why, "address already in use"));
     app_doors_close(d);
     close_hall(h);
 }
@@ -193,7 +208,8 @@ static void an_address_of_another_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_socket_for_both_sides),
+        cmocka_unit_test(both_sides_on_one_port),
+        cmocka_unit_test(a_second_daemon_is_refused),
         cmocka_unit_test(two_sockets),
         cmocka_unit_test(all_or_none),
         cmocka_unit_test(an_address_of_another_machine),
