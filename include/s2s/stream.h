@@ -185,6 +185,8 @@ S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *fr
                                              const s2s_domain *to, s2s_span id, s2s_span key);
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
 /* Target multiplexing is allowed by the peer (XEP-0220 2.6.2). */
+/* The peer offered SASL EXTERNAL to our certificate on this stream, and has not refused it since. */
+bool s2s_stream_offers_external(const s2s_stream *s);
 bool s2s_stream_offers_dialback_errors(const s2s_stream *s);
 
 /* Appends a stanza. S2S_E_NOT_PROVED, S2S_E_FULL, S2S_E_NOMEM: nothing was appended. */

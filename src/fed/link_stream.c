@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fed/conn.h"
+#include "fed/hold.h"
 #include "fed/link.h"
 #include "fed/link_priv.h"
 #include "fed/pair.h"
@@ -51,10 +52,12 @@ void fed_link_ask(fed_link *l, fed_pair *p)
 {
     fed_conn *c = l->conn;
     if (!fed_link_usable(l)) return; /* its end will give the pair back */
+    if (fed_hold_busy(l, p)) return; /* asked when the other one is answered */
     s2s_err err = s2s_stream_want_pair(c->s, &p->from, &p->to);
     fed_conn_poke(c);
     if (err == S2S_E_OK) {
         fed_pair_asked(p);
+        fed_hold_begin(l, p);
     } else if (err == S2S_E_PAIR_LIMIT) {
         fed_pair_refused(p, err, S2S_LIT("resource-constraint"));
     } else if (err != S2S_E_PEER_CLOSED) {
@@ -108,7 +111,8 @@ static void ready(fed_link *l)
         return;
     }
     const fed_local *local = fed_config_local(l->f->config, &l->from);
-    l->in_external = outside && l->pairs.n > 0 && c->in_tls && local != NULL && local->certificate && !l->no_external;
+    l->in_external = outside && l->pairs.n > 0 && c->in_tls && local != NULL &&
+                     local->certificate && !l->no_external;
     fed_link_enter(l, FED_LINK_ASKING);
     for (fed_hook *h = l->pairs.first, *next; h != NULL; h = next) {
         next = h->next;

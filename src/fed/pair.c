@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fed/conn.h"
+#include "fed/hold.h"
 #include "fed/link.h"
 #include "fed/route.h"
 #include "fed/say.h"
@@ -120,6 +121,7 @@ static void pair_enter(fed_pair *p, fed_pair_state state)
     if (p->state == FED_PAIR_OPEN && state != FED_PAIR_OPEN) {
         fed_chain_take(&p->round);
         p->in_turn = false;
+        p->held = false;
         p->deficit = 0;
     }
     p->state = state;
@@ -145,7 +147,8 @@ static void arm(fed_pair *p)
 {
     uint64_t at = fed_queue_deadline(&p->queue, p->f->config->limits.queue_ms);
     if (p->state == FED_PAIR_ASKED && p->answer_by < at) at = p->answer_by;
-    if (p->state == FED_PAIR_IDLE && fed_backoff_holds(&p->backoff, p->f->now) && p->backoff.until < at)
+    if (p->state == FED_PAIR_IDLE && fed_backoff_holds(&p->backoff, p->f->now) &&
+        p->backoff.until < at)
         at = p->backoff.until;
     fed_timer_sooner(&p->f->timers, &p->timer, at);
 }
@@ -227,7 +230,7 @@ void fed_pair_go(fed_pair *p)
     if (p->state == FED_PAIR_IDLE && !fed_backoff_holds(&p->backoff, p->f->now)) {
         pair_enter(p, FED_PAIR_WAITING);
         fed_target_want(p->target);
-    } else if (p->state == FED_PAIR_OPEN) {
+    } else if (p->state == FED_PAIR_OPEN && !p->held) {
         if (p->round.on == NULL) fed_chain_add(&p->link->round, &p->round);
         fed_link_pump(p->link);
     }
@@ -242,10 +245,10 @@ void fed_pair_assigned(fed_pair *p, fed_link *l)
     pair_enter(p, FED_PAIR_ASSIGNED);
 }
 
-/* The local server will have to ask us for the key, perhaps over the very connection that waits for room the other way. */
+/* The peer will have to ask us about the key, perhaps over the very connection that waits for room the other way. */
 static void free_the_way_back(fed_pair *p)
 {
-    fed_pair *back = p->way == FED_INBOUND ? fed_pair_find(p->f, &p->to, &p->from) : NULL;
+    fed_pair *back = fed_pair_find(p->f, &p->to, &p->from);
     while (back != NULL && back->stalled.first != NULL)
         fed_conn_unstall(FED_OF(fed_conn, stall, back->stalled.first));
 }
@@ -265,6 +268,7 @@ void fed_pair_opened(fed_pair *p, s2s_proof proof)
     p->alone = p->was_alone = false;
     fed_backoff_reset(&p->backoff);
     pair_enter(p, FED_PAIR_OPEN);
+    fed_hold_end(p->link, p);
     fed_pair_go(p);
 }
 
@@ -292,6 +296,7 @@ void fed_pair_refused(fed_pair *p, s2s_err why, s2s_span cond)
     if (!p->alone) fed_backoff_fail(&p->backoff, p->f->now, fed_random(p->f));
     pair_enter(p, FED_PAIR_IDLE);
     if (!p->alone && p->target->server == NULL) fed_pair_fail(p, why);
+    fed_hold_end(l, p);
     fed_pair_go(p);
     arm(p);
     fed_link_spare(l);
@@ -305,13 +310,12 @@ void fed_pair_left(fed_pair *p)
 
 /* ---- back-pressure ---- */
 
-/* A remote host's connection waits: it chose what to share. A local server's waits only if it carries nothing else, and not
- * while its server may have to answer us over it; else its stanzas of this pair are bounced when the queue is full. */
+/* A remote host's connection waits: it chose what to share. A local server's waits only if it carries nothing else. Neither
+ * waits while its server may have to ask us about a key over it. Who does not wait is bounced when the queue is full. */
 static bool may_stall(const fed_pair *p, const fed_conn *c)
 {
     if (c->stalled_on != NULL || fed_conn_ending(c)) return false;
-    if (c->side == FED_OUTSIDE) return true;
-    if (c->n_feeds != 1) return false;
+    if (c->side == FED_INSIDE && c->n_feeds != 1) return false;
     const fed_pair *back = fed_pair_find(p->f, &p->to, &p->from);
     return back == NULL || back->state != FED_PAIR_ASKED;
 }

@@ -64,7 +64,8 @@ fed_target *fed_target_get(fed *f, const s2s_domain *remote)
     t = target_new(f);
     if (t == NULL) return NULL;
     t->domain = *remote;
-    fed_backoff_init(&t->backoff, f->config->limits.backoff_first_ms, f->config->limits.backoff_max_ms);
+    fed_backoff_init(&t->backoff, f->config->limits.backoff_first_ms,
+                     f->config->limits.backoff_max_ms);
     fed_table_put(&f->targets, &t->node, s2s_domain_hash(remote, f->seed));
     fed_target_loosen(t);
     return t;
@@ -98,8 +99,8 @@ static uint64_t forget_at(const fed_target *t)
 
 bool fed_target_needed(const fed_target *t)
 {
-    return t->server != NULL || t->links.n > 0 || t->checks.n > 0 || t->pairs > 0 || t->host != NULL ||
-           t->wanted.on != NULL || forget_at(t) > t->f->now;
+    return t->server != NULL || t->links.n > 0 || t->checks.n > 0 || t->pairs > 0 ||
+           t->host != NULL || t->wanted.on != NULL || forget_at(t) > t->f->now;
 }
 
 /* ---- states ---- */
@@ -111,7 +112,8 @@ static fed_target_state state_of(const fed_target *t)
         const fed_link *l = FED_OF(const fed_link, hook, h);
         if (l->state == FED_LINK_UP) return FED_TARGET_UP;
     }
-    if (t->dialling != NULL && t->dialling->state == FED_LINK_RESOLVING) return FED_TARGET_RESOLVING;
+    if (t->dialling != NULL && t->dialling->state == FED_LINK_RESOLVING)
+        return FED_TARGET_RESOLVING;
     if (t->dialling != NULL) return FED_TARGET_DIALLING;
     return fed_backoff_holds(&t->backoff, t->f->now) ? FED_TARGET_BACKOFF : FED_TARGET_IDLE;
 }
@@ -155,14 +157,26 @@ void fed_target_want(fed_target *t)
     if (t->wanted.on == NULL) fed_chain_add(&t->f->wanted, &t->wanted);
 }
 
+/* A domain with a certificate is proved by it where the peer takes it, and that proves the pair of a header alone: its own
+ * stream is worth more than a key on another domain's (decision 005). */
+static bool better_by_itself(const fed_pair *p, const fed_link *l)
+{
+    const fed_local *local = fed_config_local(p->f->config, &p->from);
+    if (l->target->server != NULL || local == NULL || !local->certificate || p->was_alone)
+        return false;
+    if (s2s_domain_eq(&l->from, &p->from)) return false;
+    return l->state < FED_LINK_ASKING || s2s_stream_offers_external(l->conn->s);
+}
+
 static fed_link *link_for_pair(const fed_target *t, const fed_pair *p)
 {
     if (p->alone) return NULL;
     for (fed_hook *h = t->links.first; h != NULL; h = h->next) {
         fed_link *l = FED_OF(fed_link, hook, h);
-        if (fed_link_usable(l) && fed_link_has_room(l)) return l;
+        if (fed_link_usable(l) && fed_link_has_room(l) && !better_by_itself(p, l)) return l;
     }
-    return t->host != NULL && fed_link_usable(t->host) && fed_link_has_room(t->host) ? t->host : NULL;
+    return t->host != NULL && fed_link_usable(t->host) && fed_link_has_room(t->host) ? t->host
+                                                                                     : NULL;
 }
 
 /* The authoritative server is found by the sender's domain: another domain's link will not do. */

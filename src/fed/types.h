@@ -47,14 +47,15 @@ struct fed_pair {
     fed_target *target; /* NULL until something is to be sent */
     fed_link *link;     /* from ASSIGNED on */
     fed_queue queue;
-    fed_timer timer;      /* age of the queue, the answer, the end of backoff: whichever is first */
-    uint64_t answer_by;   /* ASKED: ms */
-    fed_backoff backoff;  /* after a refusal */
-    bool alone;           /* refused on a shared link: wants one of its own, once */
+    fed_timer timer;     /* age of the queue, the answer, the end of backoff: whichever is first */
+    uint64_t answer_by;  /* ASKED: ms */
+    fed_backoff backoff; /* after a refusal */
+    bool alone;          /* refused on a shared link: wants one of its own, once */
     bool was_alone;
-    fed_hook round;   /* on link->round while OPEN with something to send */
-    bool in_turn;     /* of the round: its share was added */
-    size_t deficit;   /* bytes it may send in this turn */
+    fed_hook round;    /* on link->round while OPEN with something to send */
+    bool held;         /* OPEN on a trunk, but its `from` is under question there (hold.c) */
+    bool in_turn;      /* of the round: its share was added */
+    size_t deficit;    /* bytes it may send in this turn */
     fed_chain stalled; /* accepted connections that are paused until the queue is shorter */
     unsigned sources;  /* accepted streams on which it is proved */
     s2s_proof proof;   /* of the outside leg, the last one */
@@ -80,18 +81,19 @@ struct fed_target {
     const fed_server *server; /* NULL: a remote domain */
     fed_target_state state;
     fed_backoff backoff;
-    fed_timer timer;   /* end of backoff; then when it may be forgotten */
-    fed_chain links;   /* by link->hook */
+    fed_timer timer;    /* end of backoff; then when it may be forgotten */
+    fed_chain links;    /* by link->hook */
     fed_link *dialling; /* the one whose plan runs; one at a time */
-    fed_link *host;     /* another domain's link that serves this one too (XEP-0220 2.6.2); NULL: none */
-    fed_hook guest;     /* on host->guests */
-    fed_chain waiting;  /* pairs, by pair->hook */
-    fed_chain checks;   /* without link, by check->on_target */
-    unsigned pairs;     /* that name this target */
-    s2s_err why;        /* last failure */
-    const char *cond;   /* stream condition the peer gave with it; lives for ever */
-    fed_addr endpoint;  /* last dialled; family 0: none */
-    fed_hook wanted;    /* on f->wanted: has something to do */
+    fed_link
+        *host; /* another domain's link that serves this one too (XEP-0220 2.6.2); NULL: none */
+    fed_hook guest;    /* on host->guests */
+    fed_chain waiting; /* pairs, by pair->hook */
+    fed_chain checks;  /* without link, by check->on_target */
+    unsigned pairs;    /* that name this target */
+    s2s_err why;       /* last failure */
+    const char *cond;  /* stream condition the peer gave with it; lives for ever */
+    fed_addr endpoint; /* last dialled; family 0: none */
+    fed_hook wanted;   /* on f->wanted: has something to do */
     fed_hook loose;
 };
 
@@ -119,20 +121,20 @@ struct fed_link {
     fed_addr endpoint;   /* family 0: none yet */
     fed_conn *conn;      /* of the attempt, or of the link */
     fed_timer timer;     /* the plan's deadline */
-    bool exclusive;      /* made for a pair that was refused elsewhere: shares nobody's connection */
-    bool in_external;    /* EXTERNAL may be under way: a peer that closes now may dislike just that */
-    bool no_external;    /* this attempt does without */
-    bool again;          /* the same endpoint once more, without EXTERNAL */
-    bool trying;         /* inside try_next: failures are seen there */
-    bool given_up;       /* no further endpoint */
+    bool exclusive;   /* made for a pair that was refused elsewhere: shares nobody's connection */
+    bool in_external; /* EXTERNAL may be under way: a peer that closes now may dislike just that */
+    bool no_external; /* this attempt does without */
+    bool again;       /* the same endpoint once more, without EXTERNAL */
+    bool trying;      /* inside try_next: failures are seen there */
+    bool given_up;    /* no further endpoint */
     bool cert_ok;
-    fed_chain pairs;   /* by pair->hook */
-    fed_chain round;   /* by pair->round: deficit round robin */
-    fed_queue flight;  /* handed to the stream, fate unknown; in order of `end` */
-    fed_hook flying;   /* on f->flying while flight is not empty */
-    fed_chain checks;  /* by check->on_target */
-    fed_chain guests;  /* other targets it serves, by target->guest */
-    s2s_err why;       /* last failure of an attempt */
+    fed_chain pairs;  /* by pair->hook */
+    fed_chain round;  /* by pair->round: deficit round robin */
+    fed_queue flight; /* handed to the stream, fate unknown; in order of `end` */
+    fed_hook flying;  /* on f->flying while flight is not empty */
+    fed_chain checks; /* by check->on_target */
+    fed_chain guests; /* other targets it serves, by target->guest */
+    s2s_err why;      /* last failure of an attempt */
     const char *cond;
     uint64_t up_at;
     unsigned failures; /* of the target before this link came up */
@@ -156,7 +158,7 @@ enum { FED_PAUSE_STALL = 1, FED_PAUSE_RATE = 2 };
 struct fed_conn {
     fed *f;
     uint64_t id;
-    fed_hook hook;    /* on f->conns, then on f->dead */
+    fed_hook hook;     /* on f->conns, then on f->dead */
     fed_hook restless; /* on f->restless: its stream may have events or output */
     fed_side side;
     s2s_role role;
@@ -175,22 +177,22 @@ struct fed_conn {
     /* time, all ms */
     fed_timer timer;
     uint64_t since;
-    uint64_t opened_at;   /* TCP was there */
-    uint64_t entered_at;  /* the state */
+    uint64_t opened_at;  /* TCP was there */
+    uint64_t entered_at; /* the state */
     uint64_t active_at;
-    uint64_t half_since;  /* 0: nothing half read */
+    uint64_t half_since;   /* 0: nothing half read */
     uint64_t unsent_since; /* 0: nothing to send */
     /* accepted connections */
     fed_admit *admit;
     const fed_server *server; /* inside: whose; NULL: not known yet */
     fed_pair **feeds;         /* pairs proved on it */
     size_t n_feeds, size_feeds;
-    fed_chain checks;       /* by check->on_conn */
-    fed_pair *stalled_on;   /* NULL: reads */
-    fed_hook stall;         /* on stalled_on->stalled */
-    unsigned paused;        /* FED_PAUSE_* */
-    uint64_t rate;          /* bytes per second, 0: any */
-    uint64_t rate_at;       /* ms by which what was read is paid for */
+    fed_chain checks;     /* by check->on_conn */
+    fed_pair *stalled_on; /* NULL: reads */
+    fed_hook stall;       /* on stalled_on->stalled */
+    unsigned paused;      /* FED_PAUSE_* */
+    uint64_t rate;        /* bytes per second, 0: any */
+    uint64_t rate_at;     /* ms by which what was read is paid for */
     /* connections we made */
     fed_link *link; /* NULL: accepted, or the link is through with it */
     uint64_t stanzas_in, stanzas_out;

@@ -145,6 +145,7 @@ void s2s_features_read(s2s_stream *s, const s2s_xml_item *item)
     if (f->starttls || f->external || f->dialback) f->unknown_required = false;
     s->dialback_declared = s->dialback_declared || f->dialback;
     s->dialback_errors = s->dialback_errors || f->dialback_errors;
+    s->external_offered = s->external_offered || (s->in_tls && f->external);
 }
 
 /* Required TLS stands alone (5.4.1); without a version there are none at all (4.7.5). */

@@ -423,6 +423,11 @@ bool s2s_stream_offers_dialback_errors(const s2s_stream *s)
     return s->dialback_errors;
 }
 
+bool s2s_stream_offers_external(const s2s_stream *s)
+{
+    return s->external_offered && !s->sasl_failed;
+}
+
 const char *s2s_stream_state(const s2s_stream *s)
 {
     return s2s_expect_name(s->expect);

@@ -105,6 +105,7 @@ struct s2s_stream {
     s2s_features features;
     bool dialback_declared; /* since TLS: declared on the header, offered, or no version */
     bool dialback_errors;
+    bool external_offered; /* once, since TLS */
     bool sasl_failed;
     bool challenged;
     s2s_question *questions;

@@ -201,8 +201,10 @@ class Real:
         domains = {"loc.example": {"server": "hq", "certificate": cert, "key": key},
                    "loc2.example": {"server": "hq", "certificate": cert, "key": key}}
         for local in self.world.locals:
-            cert, key = self.workshop.certificate("ok", [local[0]])
-            domains[local[0]] = {"server": "hq", "certificate": cert, "key": key}
+            domains[local[0]] = {"server": "hq"}
+            if "none" not in local[1:]:
+                cert, key = self.workshop.certificate("ok", [local[0]])
+                domains[local[0]].update(certificate=cert, key=key)
         peers = {}
         for name, facts in self.world.peers + ([] if any(n == "*" for n, _ in self.world.peers) else [("*", {})]):
             peers[name] = {"tls": facts.get("tls", "required"),
