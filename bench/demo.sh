@@ -72,7 +72,7 @@ done
     for domain in montague.example capulet.example; do
         echo "  $domain: {server: hq, certificate: \"$work/local.pem\", key: \"$work/local.key\"}"
     done
-    echo "servers: {hq: {attach: s2s, address: [\"$net.3:5269\"], trust: [\"$net.3/32\"], tls: none}}"
+    echo "servers: {hq: {attach: s2s, address: [\"$net.3:5269\"], trust: [\"127.0.0.0/8\"], tls: none}}"
     echo "peers: {\"*\": {tls: required, proof: [certificate, dialback]}}"
     echo "tls: {ca: \"$work/ca.pem\"}"
     echo "dns:"
@@ -107,4 +107,4 @@ if [ -n "$keep" ]; then
 fi
 wait "$peers_pid"
 echo
-"$causeway" status ledger -c "$work/causeway.yaml"
+"$causeway" status -c "$work/causeway.yaml" | grep -A99 -i "^ledger\|^way" 

@@ -1,0 +1,259 @@
+/* net.c - see net.h. */
+#include "net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/conn.h"
+#include "io/judge.h"
+#include "io/key.h"
+#include "io/listener.h"
+#include "io/tls.h"
+
+enum { MAX_LISTENERS = 128, TURN_MS = 50 };
+
+struct net_cert {
+    net_cert *next;
+    io_tls *tls;
+};
+
+typedef struct net_door {
+    net *n;
+    void *owner;
+    io_listener *listener;
+} net_door;
+
+struct net {
+    io_loop *loop;
+    const net_handler *handler;
+    X509_STORE *store;
+    io_tls *bare; /* a client without a certificate */
+    net_cert *certs;
+    net_door doors[MAX_LISTENERS];
+    size_t n_doors;
+    io_timer turn; /* so that a turn ends though nothing happens */
+};
+
+struct net_conn {
+    net *n;
+    io_conn *io;
+    void *user;
+};
+
+/* ---- what io tells ---- */
+
+static void on_connected(void *owner, const io_addr *ours)
+{
+    net_conn *c = owner;
+    (void)ours;
+    c->n->handler->connected(c->user);
+}
+
+static void on_bytes(void *owner, s2s_span plaintext)
+{
+    net_conn *c = owner;
+    c->n->handler->bytes(c->user, plaintext);
+}
+
+static void on_tls(void *owner, const io_tls_info *info)
+{
+    net_conn *c = owner;
+    c->n->handler->tls(c->user, info->version);
+}
+
+static void on_lost(void *owner, s2s_err why, s2s_span detail)
+{
+    net_conn *c = owner;
+    (void)detail;
+    c->n->handler->lost(c->user, why);
+    free(c);
+}
+
+static s2s_span on_out(void *owner)
+{
+    net_conn *c = owner;
+    return c->n->handler->out(c->user);
+}
+
+static void on_sent(void *owner, size_t n)
+{
+    net_conn *c = owner;
+    c->n->handler->sent(c->user, n);
+}
+
+static const io_conn_calls calls = {on_connected, on_bytes, on_tls, on_lost, on_out, on_sent};
+
+static void on_accepted(void *ctx, int fd, const io_addr *peer)
+{
+    net_door *door = ctx;
+    net_conn *c = calloc(1, sizeof *c);
+    S2S_ASSERT(c);
+    c->n = door->n;
+    door->n->handler->accepted(door->owner, c); /* adopts c */
+    c->io = io_conn_adopt(door->n->loop, fd, peer, &calls, c);
+    S2S_ASSERT(c->io);
+}
+
+/* ---- the public part ---- */
+
+net *net_new(const net_handler *handler, const char *ca_file)
+{
+    char why[128];
+    io_loop_settings settings;
+    net *n = calloc(1, sizeof *n);
+    S2S_ASSERT(n);
+    io_loop_settings_init(&settings);
+    n->handler = handler;
+    n->loop = io_loop_new(&settings);
+    n->bare = io_tls_new();
+    n->store = io_store_load(ca_file, NULL, why);
+    if (!n->store) fprintf(stderr, "causeway-peers: %s: %s\n", ca_file, why);
+    if (n->loop && n->bare && n->store) return n;
+    net_free(n);
+    return NULL;
+}
+
+void net_free(net *n)
+{
+    for (size_t i = 0; i < n->n_doors; i++)
+        io_listener_close(n->doors[i].listener);
+    if (n->loop) {
+        io_timer_clear(n->loop, &n->turn);
+        io_loop_free(n->loop);
+    }
+    while (n->certs) {
+        net_cert *c = n->certs;
+        n->certs = c->next;
+        io_tls_free(c->tls);
+        free(c);
+    }
+    io_tls_free(n->bare);
+    X509_STORE_free(n->store);
+    free(n);
+}
+
+net_cert *net_load(net *n, const char *cert_file, const char *key_file)
+{
+    io_cert_fault fault;
+    io_identity *id = io_identity_load(cert_file, key_file, &fault);
+    net_cert *c = calloc(1, sizeof *c);
+    S2S_ASSERT(c);
+    c->tls = io_tls_new();
+    if (!id || !c->tls || io_tls_add(c->tls, NULL, id) != S2S_E_OK) {
+        fprintf(stderr, "causeway-peers: %s: %s\n", cert_file, io_cert_fault_text(fault));
+        io_identity_free(id);
+        io_tls_free(c->tls);
+        free(c);
+        return NULL;
+    }
+    io_identity_free(id);
+    c->next = n->certs;
+    n->certs = c;
+    return c;
+}
+
+bool net_listen(net *n, const char *addr, void *owner)
+{
+    int err = 0;
+    io_listen how = {.accepted = on_accepted};
+    if (n->n_doors == MAX_LISTENERS || io_addr_parse(s2s_span_of(addr), &how.addr) != S2S_E_OK)
+        return false;
+    net_door *door = &n->doors[n->n_doors];
+    door->n = n;
+    door->owner = owner;
+    how.ctx = door;
+    door->listener = io_listener_new(n->loop, &how, &err);
+    if (!door->listener) {
+        fprintf(stderr, "causeway-peers: %s: %s\n", addr, uv_strerror(err));
+        return false;
+    }
+    n->n_doors++;
+    return true;
+}
+
+net_conn *net_dial(net *n, const char *addr, void *user)
+{
+    io_addr to;
+    s2s_err err;
+    net_conn *c = calloc(1, sizeof *c);
+    S2S_ASSERT(c);
+    c->n = n;
+    c->user = user;
+    if (io_addr_parse(s2s_span_of(addr), &to) == S2S_E_OK)
+        c->io = io_conn_dial(n->loop, &to, &calls, c, &err);
+    if (c->io) return c;
+    free(c);
+    return NULL;
+}
+
+void net_adopt(net_conn *c, void *user)
+{
+    c->user = user;
+}
+
+void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni)
+{
+    const io_tls *tls = cert ? cert->tls : c->n->bare;
+    io_conn_tls how = {.role = client ? S2S_INITIATING : S2S_RECEIVING,
+                       .ctx = client ? io_tls_client(tls, NULL) : io_tls_server(tls, NULL),
+                       .sni = sni,
+                       .ask_client_cert = !client};
+    S2S_ASSERT(how.ctx);
+    io_conn_start_tls(c->io, &how);
+}
+
+bool net_judge(net_conn *c, const s2s_domain *domain)
+{
+    SSL *ssl = io_conn_ssl(c->io);
+    return ssl && io_judge_ssl(ssl, c->n->store, domain, NULL) == S2S_E_OK;
+}
+
+void net_flush(net_conn *c)
+{
+    if (c->io) io_conn_flush(c->io);
+}
+
+void net_close(net_conn *c)
+{
+    io_conn_close(c->io, IO_CLOSE_GRACEFUL, c->n->handler->out(c->user));
+    free(c);
+}
+
+void net_key(const char *secret, const s2s_domain *receiving, const s2s_domain *originating,
+             s2s_span id, char out[65])
+{
+    io_key key;
+    io_key_init(&key, s2s_span_of(secret));
+    io_key_dialback(&key, receiving, originating, id, out);
+}
+
+void net_random_id(char out[33])
+{
+    unsigned char bytes[16];
+    io_random(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(out + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+}
+
+uint64_t net_now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+static void on_turn(void *ctx)
+{
+    net *n = ctx;
+    io_timer_set(n->loop, &n->turn, io_loop_now(n->loop) + TURN_MS, on_turn, n);
+}
+
+bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms)
+{
+    uint64_t until = net_now_us() + 1000ULL * limit_ms;
+    on_turn(n);
+    while (!done(ctx)) {
+        if (net_now_us() > until) return false;
+        io_loop_turn(n->loop, true);
+    }
+    return true;
+}

@@ -1,0 +1,43 @@
+/* net.h - the sockets of the played servers: io/ made small.
+ * For:    dialling and listening, TLS with a certificate of one's own, answers by a handler table.
+ * Never:  knows what is said over a connection.                             */
+#ifndef PEERS_NET_H
+#define PEERS_NET_H
+
+#include <s2s/base.h>
+#include <s2s/domain.h>
+
+typedef struct net net;
+typedef struct net_conn net_conn;
+typedef struct net_cert net_cert; /* a certificate and key, lives as long as the net */
+
+/* What a connection tells its user. `user` is what net_dial or net_adopt was given. */
+typedef struct net_handler {
+    void (*accepted)(void *owner, net_conn *c); /* owner: of the listener; must call net_adopt */
+    void (*connected)(void *user);
+    void (*bytes)(void *user, s2s_span plaintext);
+    void (*tls)(void *user, const char *version);
+    void (*lost)(void *user, s2s_err why); /* the connection is gone when this returns */
+    s2s_span (*out)(void *user);
+    void (*sent)(void *user, size_t n);
+} net_handler;
+
+net *net_new(const net_handler *handler, const char *ca_file);
+void net_free(net *n);
+net_cert *net_load(net *n, const char *cert_file, const char *key_file); /* NULL: said on stderr */
+bool net_listen(net *n, const char *addr, void *owner);                  /* "127.1.2.3:5269" */
+net_conn *net_dial(net *n, const char *addr, void *user);                /* NULL: could not begin */
+void net_adopt(net_conn *c, void *user);
+void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni);
+bool net_judge(net_conn *c, const s2s_domain *domain);
+void net_flush(net_conn *c);
+void net_close(net_conn *c);
+void net_key(const char *secret, const s2s_domain *receiving, const s2s_domain *originating,
+             s2s_span id, char out[65]);
+void net_random_id(char out[33]);
+uint64_t net_now_us(void);
+/* Runs the loop until `done` says so or `limit_ms` is over; false: the time was over. `done` is asked after every turn and at
+ * least every 50 ms. */
+bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms);
+
+#endif
