@@ -7,7 +7,8 @@
 struct fed_admit {
     fed_node node;
     uint8_t family;
-    uint8_t bytes[16]; /* of an IPv6 address the first 8: who has one address of a /64 has them all */
+    uint8_t
+        bytes[16]; /* of an IPv6 address the first 8: who has one address of a /64 has them all */
     unsigned conns;
     uint64_t since; /* of the second in which refusals are counted */
     unsigned refused;

@@ -20,9 +20,9 @@ struct fed_chain {
     size_t n;
 };
 
-void fed_chain_add(fed_chain *c, fed_hook *h); /* to the end; asserts that h is on no chain */
-void fed_chain_take(fed_hook *h);              /* off its chain; accepts one that is on none */
+void fed_chain_add(fed_chain *c, fed_hook *h);  /* to the end; asserts that h is on no chain */
+void fed_chain_take(fed_hook *h);               /* off its chain; accepts one that is on none */
 void fed_chain_move(fed_chain *c, fed_hook *h); /* to the end of c, off whatever it was on */
-fed_hook *fed_chain_pop(fed_chain *c);         /* takes the first; NULL: empty */
+fed_hook *fed_chain_pop(fed_chain *c);          /* takes the first; NULL: empty */
 
 #endif

@@ -118,8 +118,7 @@ static due next_due(const fed_conn *c)
 /* Deadlines which moved away are found out when the old one comes. */
 static void arm(fed_conn *c)
 {
-    if (c->state != FED_CONN_ENDED)
-        fed_timer_sooner(&c->f->timers, &c->timer, next_due(c).at);
+    if (c->state != FED_CONN_ENDED) fed_timer_sooner(&c->f->timers, &c->timer, next_due(c).at);
 }
 
 static void expire(fed_conn *c, s2s_err why)
@@ -299,7 +298,8 @@ static bool waits_for_flight(const fed_conn *c)
 
 void fed_conn_finish(fed_conn *c)
 {
-    if (c->state != FED_CONN_SHUTTING || s2s_stream_out(c->s).len > 0 || waits_for_flight(c)) return;
+    if (c->state != FED_CONN_SHUTTING || s2s_stream_out(c->s).len > 0 || waits_for_flight(c))
+        return;
     fed_conn_end(c, c->why, (s2s_span){NULL, 0});
 }
 

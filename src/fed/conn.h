@@ -13,7 +13,8 @@
 const char *fed_conn_state_name(fed_conn_state state);
 
 /* `io` NULL: still to be dialled. NULL: no memory. */
-fed_conn *fed_conn_new(fed *f, fed_side side, const s2s_stream_config *config, void *io, const fed_addr *peer);
+fed_conn *fed_conn_new(fed *f, fed_side side, const s2s_stream_config *config, void *io,
+                       const fed_addr *peer);
 void fed_conn_free(fed_conn *c);
 
 void fed_conn_enter(fed_conn *c, fed_conn_state state);

@@ -18,7 +18,8 @@ static void close_outside(fed *f)
     for (fed_hook *h = f->conns.first, *next; h != NULL; h = next) {
         next = h->next;
         fed_conn *c = FED_OF(fed_conn, hook, h);
-        if (c->side == FED_OUTSIDE && c->role == S2S_RECEIVING) fed_conn_close(c, S2S_E_SHUTDOWN, no_text());
+        if (c->side == FED_OUTSIDE && c->role == S2S_RECEIVING)
+            fed_conn_close(c, S2S_E_SHUTDOWN, no_text());
     }
 }
 

@@ -79,9 +79,11 @@ void fed_free(fed *f)
     f->draining = f->drain_over = true;
     while (f->conns.first != NULL)
         fed_conn_end(FED_OF(fed_conn, hook, f->conns.first), S2S_E_SHUTDOWN, (s2s_span){NULL, 0});
-    for (fed_node *n = NULL; f->pairs.buckets != NULL && (n = fed_table_walk(&f->pairs, NULL)) != NULL;)
+    for (fed_node *n = NULL;
+         f->pairs.buckets != NULL && (n = fed_table_walk(&f->pairs, NULL)) != NULL;)
         fed_pair_free(FED_OF(fed_pair, node, n));
-    for (fed_node *n = NULL; f->targets.buckets != NULL && (n = fed_table_walk(&f->targets, NULL)) != NULL;)
+    for (fed_node *n = NULL;
+         f->targets.buckets != NULL && (n = fed_table_walk(&f->targets, NULL)) != NULL;)
         fed_target_free(FED_OF(fed_target, node, n));
     for (size_t i = 0; f->servers != NULL && i < f->config->n_servers; i++)
         if (f->servers[i] != NULL) fed_target_free(f->servers[i]);
@@ -179,9 +181,9 @@ static fed_conn *accepted(fed *f, fed_side side, const fed_addr *peer, void *io)
 /* What to say to whoever may not stay. OK: it may. */
 static s2s_err objection(fed *f, fed_side side, const fed_addr *peer, fed_admission admission)
 {
-    if (f->draining) return S2S_E_SHUTDOWN;
-    if (side == FED_INSIDE)
-        return fed_inside_known(f, peer) ? S2S_E_OK : S2S_E_NOT_A_LOCAL_SERVER;
+    /* A local server may still have to ask us for a key, or errors of ours would not reach it. */
+    if (f->draining && (side == FED_OUTSIDE || f->drain_over)) return S2S_E_SHUTDOWN;
+    if (side == FED_INSIDE) return fed_inside_known(f, peer) ? S2S_E_OK : S2S_E_NOT_A_LOCAL_SERVER;
     return admission == FED_ADMIT_SERVE ? S2S_E_OK : S2S_E_TOO_MANY_CONNECTIONS;
 }
 

@@ -45,7 +45,8 @@ static bool speaks_for(const fed_conn *c, const s2s_domain *from, s2s_proof *pro
     const fed_server *server = server_of(c, from);
     if (server == NULL) return false;
     if (server->tls == S2S_TLS_REQUIRED && !c->in_tls) return false;
-    bool by_cert = c->in_tls && c->tls.has_cert && f->world->judge(f->w, c->io, from, FED_INSIDE) == S2S_E_OK;
+    bool by_cert =
+        c->in_tls && c->tls.has_cert && f->world->judge(f->w, c->io, from, FED_INSIDE) == S2S_E_OK;
     *proof = by_cert ? S2S_PROOF_CERTIFICATE : S2S_PROOF_DIALBACK;
     return by_cert || !server->trust_certificate;
 }
@@ -69,14 +70,17 @@ void fed_inside_head(fed_conn *c, const s2s_head *h)
     s2s_proof proof;
     if (server == NULL) server = first_at(c);
     if (server == NULL || h->from_err != S2S_E_OK || h->to_err != S2S_E_OK) {
-        fed_conn_close(c, server == NULL ? S2S_E_NOT_A_LOCAL_SERVER : S2S_E_HEAD_ADDRESS, (s2s_span){NULL, 0});
+        fed_conn_close(c, server == NULL ? S2S_E_NOT_A_LOCAL_SERVER : S2S_E_HEAD_ADDRESS,
+                       (s2s_span){NULL, 0});
         return;
     }
     c->server = server;
     bool waits_for_tls = server->tls == S2S_TLS_REQUIRED && !c->in_tls;
     if (c->state == FED_CONN_HEAD) fed_conn_enter(c, FED_CONN_OPENING);
-    if (!waits_for_tls) fed_conn_enter(c, FED_CONN_OPEN); /* trusted: it may do nothing but ask for keys */
-    bool external = c->in_tls && c->tls.has_cert && speaks_for(c, &h->from, &proof) && proof == S2S_PROOF_CERTIFICATE;
+    if (!waits_for_tls)
+        fed_conn_enter(c, FED_CONN_OPEN); /* trusted: it may do nothing but ask for keys */
+    bool external = c->in_tls && c->tls.has_cert && speaks_for(c, &h->from, &proof) &&
+                    proof == S2S_PROOF_CERTIFICATE;
     s2s_domain as = name_in_head(c);
     fed_receive_answer(c, &as, server->tls, external, true);
 }
@@ -95,5 +99,6 @@ void fed_inside_prove(fed_conn *c, const s2s_event *ev)
     s2s_domain from = ev->from, to = ev->to;
     s2s_proof proof = S2S_PROOF_NONE;
     bool ok = speaks_for(c, &from, &proof);
-    s2s_stream_answer_result(c->s, &from, &to, ok ? S2S_VALID : S2S_ERROR, ok ? NULL : "forbidden", proof);
+    s2s_stream_answer_result(c->s, &from, &to, ok ? S2S_VALID : S2S_ERROR, ok ? NULL : "forbidden",
+                             proof);
 }

@@ -103,13 +103,15 @@ void fed_link_free(fed_link *l)
 
 bool fed_link_usable(const fed_link *l)
 {
-    return l->state < FED_LINK_CLOSING && !l->given_up && (l->conn == NULL || !fed_conn_ending(l->conn));
+    return l->state < FED_LINK_CLOSING && !l->given_up &&
+           (l->conn == NULL || !fed_conn_ending(l->conn));
 }
 
 bool fed_link_has_room(const fed_link *l)
 {
     const fed_limits *limits = &l->f->config->limits;
-    return l->pairs.n < (l->target->server != NULL ? limits->pairs_inside : limits->pairs_per_stream);
+    return l->pairs.n <
+           (l->target->server != NULL ? limits->pairs_inside : limits->pairs_per_stream);
 }
 
 /* ---- the end ---- */
@@ -227,7 +229,8 @@ static void attempt(fed_link *l)
  * (XEP-0220 2.6.2): its certificate must cover this one, or not have mattered. */
 static bool may_join(const fed_link *l, const fed_link *host)
 {
-    if (host->state != FED_LINK_UP || host->target == l->target || host->target->server != NULL) return false;
+    if (host->state != FED_LINK_UP || host->target == l->target || host->target->server != NULL)
+        return false;
     if (!fed_addr_eq(&host->endpoint, &l->endpoint) || !fed_link_usable(host)) return false;
     if (host->pairs.n + l->pairs.n > l->f->config->limits.pairs_per_stream) return false;
     if (!s2s_stream_offers_dialback_errors(host->conn->s)) return false;

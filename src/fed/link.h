@@ -30,8 +30,9 @@ void fed_link_answer(fed_link *l, const fed_dns *answer);
 void fed_link_tls_ask(const fed_link *l, fed_tls_ask *ask);
 void fed_link_tls(fed_link *l); /* done: judge */
 void fed_link_event(fed_link *l, const s2s_event *ev);
-void fed_link_closing(fed_link *l);                                  /* its connection has begun to end */
-void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why, s2s_span detail); /* its connection has ended */
+void fed_link_closing(fed_link *l); /* its connection has begun to end */
+void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why,
+                   s2s_span detail); /* its connection has ended */
 
 /* Ends without trying further: drain, or another link took over. OK: without failure. */
 void fed_link_end(fed_link *l, s2s_err why);

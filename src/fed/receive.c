@@ -12,27 +12,31 @@
 #include "fed/turn.h"
 #include "fed/verify.h"
 
-void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external, bool dialback)
+void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external,
+                        bool dialback)
 {
     char id[33];
     fed_random_id(c->f, id);
-    s2s_answer answer = {
-        .as = *as, .id = s2s_span_of(id), .tls = tls, .offer_external = external, .offer_dialback = dialback};
+    s2s_answer answer = {.as = *as,
+                         .id = s2s_span_of(id),
+                         .tls = tls,
+                         .offer_external = external,
+                         .offer_dialback = dialback};
     s2s_stream_answer(c->s, &answer);
 }
 
 void fed_receive_tls_ask(const fed_conn *c, fed_tls_ask *ask)
 {
-    ask->ask_client_cert = c->side == FED_OUTSIDE || (c->server != NULL && c->server->trust_certificate);
+    ask->ask_client_cert =
+        c->side == FED_OUTSIDE || (c->server != NULL && c->server->trust_certificate);
     if (c->side == FED_OUTSIDE) ask->ours = c->ours;
 }
 
 /* ---- pairs proved on it ---- */
 
+/* A pair opens once on a stream. */
 static bool feed(fed_conn *c, fed_pair *p)
 {
-    for (size_t i = 0; i < c->n_feeds; i++)
-        if (c->feeds[i] == p) return true;
     if (c->n_feeds == c->size_feeds) {
         size_t size = c->size_feeds == 0 ? 4 : 2 * c->size_feeds;
         fed_pair **wider = realloc(c->feeds, size * sizeof *wider);

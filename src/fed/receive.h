@@ -7,8 +7,9 @@
 
 #include "fed/types.h"
 
-void fed_receive_event(fed_conn *c, const s2s_event *ev); /* any event that is not common to both roles */
-void fed_receive_ended(fed_conn *c);                      /* its pairs, checks and stalls are let go */
+void fed_receive_event(fed_conn *c,
+                       const s2s_event *ev); /* any event that is not common to both roles */
+void fed_receive_ended(fed_conn *c);         /* its pairs, checks and stalls are let go */
 
 /* One per side. */
 void fed_outside_head(fed_conn *c, const s2s_head *head);
@@ -22,7 +23,8 @@ void fed_inside_prove(fed_conn *c, const s2s_event *ev);
 bool fed_inside_known(const fed *f, const fed_addr *peer);
 
 /* Answers the head: `as` in the header, a fresh id. */
-void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external, bool dialback);
+void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external,
+                        bool dialback);
 
 /* What TLS needs to know on an accepted connection. */
 void fed_receive_tls_ask(const fed_conn *c, fed_tls_ask *ask);

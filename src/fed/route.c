@@ -31,7 +31,8 @@ static void send_own(fed *f, fed_item *answer)
 static fed_item *answer_to(fed *f, const s2s_stanza *st, s2s_err why, const fed_target *about)
 {
     bool inside = fed_config_local(f->config, &st->from_domain) != NULL;
-    fed_bounce b = {.why = why, .toward = inside ? FED_INSIDE : FED_OUTSIDE, .domain = &st->to_domain};
+    fed_bounce b = {
+        .why = why, .toward = inside ? FED_INSIDE : FED_OUTSIDE, .domain = &st->to_domain};
     if (about != NULL && about->endpoint.family != 0) b.endpoint = &about->endpoint;
     if (!fed_bounce_allowed(st, b.toward)) return NULL;
     return fed_bounce_new(st, &b, inside ? FED_INBOUND : FED_OUTBOUND, f->now);
@@ -64,7 +65,8 @@ bool fed_route_in_doubt(fed *f, fed_item *item, const fed_target *about)
     }
     fed_item_view(item, &st);
     fed_item *answer = NULL;
-    if (!item->own && f->config->doubt != FED_DOUBT_DROP) answer = answer_to(f, &st, S2S_E_IN_DOUBT, about);
+    if (!item->own && f->config->doubt != FED_DOUBT_DROP)
+        answer = answer_to(f, &st, S2S_E_IN_DOUBT, about);
     fed_item_free(item);
     if (answer != NULL) send_own(f, answer);
     return false;
@@ -90,17 +92,20 @@ static s2s_err may_enter(const fed_conn *c, const fed_local *local, const s2s_st
     const fed_config *config = c->f->config;
     const fed_server *server = &config->servers[local->server];
     const fed_local *sender = fed_config_local(config, &st->from_domain);
-    if (sender != NULL && sender->server == local->server) return S2S_E_NO_LOCAL_SERVER; /* a loop */
+    if (sender != NULL && sender->server == local->server)
+        return S2S_E_NO_LOCAL_SERVER; /* a loop */
     if (st->address != S2S_E_OK) return st->address;
     size_t most = smaller(server->max_stanza, config->limits.stanza);
-    if (sender == NULL) most = smaller(fed_config_policy(config, &st->from_domain)->max_stanza, most);
+    if (sender == NULL)
+        most = smaller(fed_config_policy(config, &st->from_domain)->max_stanza, most);
     return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
 }
 
 static s2s_err may_leave(const fed_conn *c, const s2s_stanza *st)
 {
     const fed_config *config = c->f->config;
-    if (fed_config_under_local(config, &st->to_domain)) return S2S_E_NO_LOCAL_SERVER; /* a loop too */
+    if (fed_config_under_local(config, &st->to_domain))
+        return S2S_E_NO_LOCAL_SERVER; /* a loop too */
     const fed_policy *policy = fed_config_policy(config, &st->to_domain);
     if (!policy->allow) return S2S_E_PEER_BLOCKED;
     size_t most = smaller(policy->max_stanza, config->limits.stanza);

@@ -251,7 +251,8 @@ void fed_say_check_ended(const fed_check *k, const char *verdict, const char *co
     end(&l);
 }
 
-void fed_say_key_checked(const fed_conn *c, const s2s_domain *from, const s2s_domain *to, bool valid)
+void fed_say_key_checked(const fed_conn *c, const s2s_domain *from, const s2s_domain *to,
+                         bool valid)
 {
     line l;
     begin(&l, c->f, valid ? FED_DEBUG : FED_NOTICE, "key_checked");

@@ -17,10 +17,12 @@ void fed_say_conn_ended(fed_conn *c, s2s_err why, s2s_span detail);    /* counts
 void fed_say_attempt_ended(fed_link *l, s2s_err why, s2s_span detail); /* counts an attempt */
 void fed_say_link_state(const fed_link *l, const char *was, const char *is);
 void fed_say_target_state(const fed_target *t, const char *was, const char *is);
-void fed_say_pair_open(fed *f, const fed_conn *c, const s2s_domain *from, const s2s_domain *to, s2s_proof proof);
+void fed_say_pair_open(fed *f, const fed_conn *c, const s2s_domain *from, const s2s_domain *to,
+                       s2s_proof proof);
 void fed_say_pair_refused(const fed_pair *p, const fed_conn *c, s2s_err why, s2s_span cond);
 void fed_say_check_ended(const fed_check *k, const char *verdict, const char *cond);
-void fed_say_key_checked(const fed_conn *c, const s2s_domain *from, const s2s_domain *to, bool valid);
+void fed_say_key_checked(const fed_conn *c, const s2s_domain *from, const s2s_domain *to,
+                         bool valid);
 void fed_say_stanza_ended(fed *f, const fed_item *item, const char *fate, s2s_err why);
 void fed_say_noted(const fed_conn *c, const s2s_event *ev);
 

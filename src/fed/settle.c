@@ -37,7 +37,8 @@ void fed_settle_sweep(fed *f)
         next = h->next;
         fed_settle_confirm(FED_OF(fed_link, flying, h));
     }
-    if (f->flying.n > 0) fed_timer_sooner(&f->timers, &f->sweep, f->now + f->config->limits.sweep_ms);
+    if (f->flying.n > 0)
+        fed_timer_sooner(&f->timers, &f->sweep, f->now + f->config->limits.sweep_ms);
 }
 
 /* Nobody has more than a part of it. */

@@ -7,9 +7,11 @@
 
 #include "fed/types.h"
 
-void fed_settle_sent(fed_link *l, fed_item *item);  /* takes it; its last byte is the last of the stream's output now */
-void fed_settle_confirm(fed_link *l);               /* asks the kernel */
-void fed_settle_sweep(fed *f);                      /* all links with something in flight */
+void fed_settle_sent(
+    fed_link *l,
+    fed_item *item); /* takes it; its last byte is the last of the stream's output now */
+void fed_settle_confirm(fed_link *l); /* asks the kernel */
+void fed_settle_sweep(fed *f);        /* all links with something in flight */
 
 /* The connection ends (its handle still answers): every stanza in flight gets its fate or goes back to its pair. */
 void fed_settle_end(fed_link *l, fed_conn *c);

@@ -30,7 +30,10 @@ void fed_ledger_read(fed *f, fed_way way, fed_ledger_view *out)
     fed_turn_end(f);
 }
 
-void fed_each_why(const fed *f, void (*each)(void *ctx, const char *what, const s2s_err_info *why, uint64_t count), void *ctx)
+void fed_each_why(const fed *f,
+                  void (*each)(void *ctx, const char *what, const s2s_err_info *why,
+                               uint64_t count),
+                  void *ctx)
 {
     fed_ledger_each_why(&f->ledger, each, ctx);
 }
@@ -39,7 +42,8 @@ void fed_each_why(const fed *f, void (*each)(void *ctx, const char *what, const 
 
 static const char *state_of(const fed_conn *c)
 {
-    bool by_stream = c->state == FED_CONN_HEAD || c->state == FED_CONN_OPENING || c->state == FED_CONN_OPEN;
+    bool by_stream =
+        c->state == FED_CONN_HEAD || c->state == FED_CONN_OPENING || c->state == FED_CONN_OPEN;
     return by_stream ? s2s_stream_state(c->s) : fed_conn_state_name(c->state);
 }
 
@@ -72,7 +76,9 @@ static void add_flight(const fed_pair *p, fed_pair_view *v)
 {
     const fed_item *item = p->state == FED_PAIR_OPEN ? p->link->flight.head : NULL;
     for (; item != NULL; item = item->next) {
-        if (!s2s_span_is(item->from_domain, p->from.text) || !s2s_span_is(item->to_domain, p->to.text)) continue;
+        if (!s2s_span_is(item->from_domain, p->from.text) ||
+            !s2s_span_is(item->to_domain, p->to.text))
+            continue;
         v->queued++;
         v->queued_bytes += item->size;
     }

@@ -11,10 +11,10 @@
 const char *fed_target_state_name(fed_target_state state);
 
 fed_target *fed_target_new_server(fed *f, const fed_server *server); /* NULL: no memory */
-fed_target *fed_target_get(fed *f, const s2s_domain *remote);        /* made when new; NULL: no memory */
-fed_target *fed_target_find(fed *f, const s2s_domain *remote);       /* NULL: not known */
+fed_target *fed_target_get(fed *f, const s2s_domain *remote);  /* made when new; NULL: no memory */
+fed_target *fed_target_find(fed *f, const s2s_domain *remote); /* NULL: not known */
 void fed_target_free(fed_target *t);
-void fed_target_loosen(fed_target *t);        /* look at the end of the turn whether it is still needed */
+void fed_target_loosen(fed_target *t); /* look at the end of the turn whether it is still needed */
 bool fed_target_needed(const fed_target *t);
 
 void fed_target_want(fed_target *t); /* look at the end of the turn what there is to do */
@@ -23,10 +23,11 @@ void fed_target_pump(fed_target *t); /* the look itself: gives links to what wai
 /* Is there no chance that a stanza of now gets through in time? Then `why`. OK: it may wait. */
 s2s_err fed_target_hopeless(const fed_target *t);
 
-void fed_target_show(fed_target *t);     /* its links changed: state anew */
-void fed_target_proved(fed_target *t);   /* proved contact: backoff starts over */
-void fed_target_failed(fed_target *t, s2s_err why);               /* no endpoint could be used */
-void fed_target_dropped(fed_target *t, fed_link *l, s2s_err why); /* a link that had been up ended */
-void fed_target_cut(fed_target *t);      /* the operator says: try now */
+void fed_target_show(fed_target *t);                /* its links changed: state anew */
+void fed_target_proved(fed_target *t);              /* proved contact: backoff starts over */
+void fed_target_failed(fed_target *t, s2s_err why); /* no endpoint could be used */
+void fed_target_dropped(fed_target *t, fed_link *l,
+                        s2s_err why); /* a link that had been up ended */
+void fed_target_cut(fed_target *t);   /* the operator says: try now */
 
 #endif

@@ -10,7 +10,7 @@
 void fed_turn_begin(fed *f);
 void fed_turn_end(fed *f);
 
-uint32_t fed_random(fed *f);                /* any 32 bits */
-void fed_random_id(fed *f, char out[33]);   /* 128 bits in hex: a stream id nobody can guess */
+uint32_t fed_random(fed *f);              /* any 32 bits */
+void fed_random_id(fed *f, char out[33]); /* 128 bits in hex: a stream id nobody can guess */
 
 #endif

@@ -70,9 +70,11 @@ static uint64_t deadline(const fed_conn *c)
 
 static void tell(fed_check *k, s2s_verdict v, const char *cond)
 {
-    static const char *const WORDS[] = {[S2S_VALID] = "valid", [S2S_INVALID] = "invalid", [S2S_ERROR] = "error"};
+    static const char *const WORDS[] = {
+        [S2S_VALID] = "valid", [S2S_INVALID] = "invalid", [S2S_ERROR] = "error"};
     fed_say_check_ended(k, WORDS[v], cond);
-    s2s_stream_answer_result(k->conn->s, &k->from, &k->to, v, cond, v == S2S_VALID ? S2S_PROOF_DIALBACK : S2S_PROOF_NONE);
+    s2s_stream_answer_result(k->conn->s, &k->from, &k->to, v, cond,
+                             v == S2S_VALID ? S2S_PROOF_DIALBACK : S2S_PROOF_NONE);
     fed_conn_poke(k->conn);
     check_free(k);
 }
@@ -81,16 +83,19 @@ static void tell(fed_check *k, s2s_verdict v, const char *cond)
 static const char *cond_of(s2s_err why, const char *stream_cond)
 {
     const s2s_err_info *info = s2s_err_of(why);
-    if (stream_cond != NULL && (strcmp(stream_cond, "host-unknown") == 0 || strcmp(stream_cond, "item-not-found") == 0))
+    if (stream_cond != NULL &&
+        (strcmp(stream_cond, "host-unknown") == 0 || strcmp(stream_cond, "item-not-found") == 0))
         return "remote-server-not-found";
     if (strcmp(info->stanza, "remote-server-not-found") == 0) return "remote-server-not-found";
-    if (why == S2S_E_DNS_BLOCKED || why == S2S_E_NO_ENDPOINT_LEFT) return "remote-connection-failed";
+    if (why == S2S_E_DNS_BLOCKED || why == S2S_E_NO_ENDPOINT_LEFT)
+        return "remote-connection-failed";
     if (strcmp(info->stage, "tcp") == 0 && why != S2S_E_TCP_EOF && why != S2S_E_TCP_RESET)
         return "remote-connection-failed";
     if (why == S2S_E_TLS_NOT_OFFERED || why == S2S_E_TLS_REFUSED) return "policy-violation";
     if (strcmp(info->stage, "tls") == 0) return "remote-connection-failed";
     if (strcmp(info->stage, "certificate") == 0) return "not-authorized";
-    if (why == S2S_E_PAIR_LIMIT || why == S2S_E_RESOURCE || why == S2S_E_NOMEM) return "resource-constraint";
+    if (why == S2S_E_PAIR_LIMIT || why == S2S_E_RESOURCE || why == S2S_E_NOMEM)
+        return "resource-constraint";
     return "remote-server-timeout";
 }
 
@@ -131,7 +136,8 @@ static fed_check *find(fed_link *l, const s2s_event *ev)
 {
     for (fed_hook *h = l->checks.first; h != NULL; h = h->next) {
         fed_check *k = FED_OF(fed_check, on_target, h);
-        if (s2s_span_eq(k->id, ev->id) && s2s_domain_eq(&k->from, &ev->to) && s2s_domain_eq(&k->to, &ev->from))
+        if (s2s_span_eq(k->id, ev->id) && s2s_domain_eq(&k->from, &ev->to) &&
+            s2s_domain_eq(&k->to, &ev->from))
             return k;
     }
     return NULL;

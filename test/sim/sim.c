@@ -137,8 +137,8 @@ static uint64_t mix(uint64_t h, s2s_span text)
 }
 
 /* Not XEP-0185: nobody checks it but ourselves. */
-static void world_key(void *w, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
-                      s2s_span id, char out[65])
+static void world_key(void *w, fed_side side, const s2s_domain *receiving,
+                      const s2s_domain *originating, s2s_span id, char out[65])
 {
     (void)w;
     uint64_t h = UINT64_C(14695981039346656037) + (side == FED_OUTSIDE ? 1 : 2);
@@ -148,13 +148,14 @@ static void world_key(void *w, fed_side side, const s2s_domain *receiving, const
     }
 }
 
-void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating, const char *id,
-             char out[65])
+void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
+             const char *id, char out[65])
 {
     world_key(s, side, receiving, originating, s2s_span_of(id), out);
 }
 
-static void world_log(void *w, fed_level level, const char *event, const fed_field *fields, size_t n)
+static void world_log(void *w, fed_level level, const char *event, const fed_field *fields,
+                      size_t n)
 {
     sim *s = w;
     char text[2048];
@@ -361,8 +362,10 @@ static bool fed_reads(sim_pipe *p)
 
 static bool meet_in_tls(sim_pipe *p)
 {
-    bool quiet = s2s_buf_span(&p->send).len + s2s_buf_span(&p->recv).len + s2s_buf_span(&p->back).len == 0;
-    if (!p->fed_tls || p->end == NULL || !p->end->wants_tls || !quiet || p->fc == NULL) return false;
+    bool quiet =
+        s2s_buf_span(&p->send).len + s2s_buf_span(&p->recv).len + s2s_buf_span(&p->back).len == 0;
+    if (!p->fed_tls || p->end == NULL || !p->end->wants_tls || !quiet || p->fc == NULL)
+        return false;
     p->fed_tls = false;
     p->in_tls = true;
     p->end->wants_tls = false;
@@ -377,7 +380,8 @@ static bool meet_in_tls(sim_pipe *p)
 static bool end_on_host(sim_pipe *p)
 {
     if (p->end == NULL || !p->freed) return false;
-    if (!p->fed_rst && !p->end->over && s2s_buf_span(&p->send).len + s2s_buf_span(&p->recv).len > 0) return false;
+    if (!p->fed_rst && !p->end->over && s2s_buf_span(&p->send).len + s2s_buf_span(&p->recv).len > 0)
+        return false;
     sim_end_free(p->end);
     p->end = NULL;
     return true;
@@ -389,8 +393,8 @@ static bool step_pipe(sim_pipe *p)
         take_out(p);
         return true;
     }
-    return answer_dial(p) || cross(p) || host_reads(p) || host_writes(p) || meet_in_tls(p) || fed_reads(p) ||
-           end_on_host(p);
+    return answer_dial(p) || cross(p) || host_reads(p) || host_writes(p) || meet_in_tls(p) ||
+           fed_reads(p) || end_on_host(p);
 }
 
 static void drop_dead_pipes(sim *s)

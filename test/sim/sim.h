@@ -124,44 +124,50 @@ void sim_start(sim *s);
 void sim_end_all(sim *s); /* asserts a balanced ledger */
 
 sim_host *sim_hq(sim *s);
-sim_host *sim_server(sim *s, const char *name, const char *addr, const char *local); /* another local server */
-sim_host *sim_remote(sim *s, const char *domain, const char *addr);                  /* with SRV and address */
-void sim_serve(sim_host *h, const char *domain);                                     /* one more; remotes: with SRV too */
+sim_host *sim_server(sim *s, const char *name, const char *addr,
+                     const char *local);                            /* another local server */
+sim_host *sim_remote(sim *s, const char *domain, const char *addr); /* with SRV and address */
+void sim_serve(sim_host *h, const char *domain); /* one more; remotes: with SRV too */
 void sim_local(sim *s, const char *domain, size_t server, bool certificate);
 void sim_zone_fails(sim *s, const char *name);
 void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, const char *target);
 void sim_add_addr(sim *s, const char *name, const char *addr);
 
 /* ---- time ---- */
-void sim_settle(sim *s);               /* until nothing moves; no time passes */
-void sim_settle_without_dns(sim *s);   /* ... but no lookup is answered */
-void sim_run(sim *s, uint64_t ms);     /* time passes, deadline by deadline */
+void sim_settle(sim *s);             /* until nothing moves; no time passes */
+void sim_settle_without_dns(sim *s); /* ... but no lookup is answered */
+void sim_run(sim *s, uint64_t ms);   /* time passes, deadline by deadline */
 
 /* ---- what hosts do ---- */
 /* Sends <message id='ID'> with a body of `body` bytes; connects and proves the pair when needed. Not settled. */
 void sim_send(sim_host *h, const char *from, const char *to, const char *id, size_t body);
 void sim_send_xml(sim_host *h, const char *from, const char *to, const char *xml);
-void sim_open(sim_host *h, const char *from, const char *to); /* the connection alone, no pair wanted yet */
-void sim_ask(sim_host *h, const char *from, const char *to, const char *id, const char *key); /* db:verify to us */
-void sim_kill(sim_host *h);   /* -9: connections reset, what the program had not read is gone */
+void sim_open(sim_host *h, const char *from,
+              const char *to); /* the connection alone, no pair wanted yet */
+void sim_ask(sim_host *h, const char *from, const char *to, const char *id,
+             const char *key); /* db:verify to us */
+void sim_kill(sim_host *h);    /* -9: connections reset, what the program had not read is gone */
 void sim_revive(sim_host *h);
-void sim_shut(sim_host *h);   /* closes its streams properly */
-void sim_cut(sim_host *h);    /* fed learns that all connections with it broke; its machine got nothing more */
+void sim_shut(sim_host *h); /* closes its streams properly */
+void sim_cut(
+    sim_host *h); /* fed learns that all connections with it broke; its machine got nothing more */
 
 /* ---- what a test looks at ---- */
 size_t sim_count(const sim_host *h, const char *id, const char *type); /* stanzas read; NULL: any */
 const sim_stanza *sim_last(const sim_host *h);
 const sim_stanza *sim_find(const sim_host *h, const char *id);
 size_t sim_conns(const sim_host *h, s2s_role of_host); /* open now */
-bool sim_logged(const sim *s, const char *event, const char *with); /* a line of that event that has `with` in it */
+bool sim_logged(const sim *s, const char *event,
+                const char *with); /* a line of that event that has `with` in it */
 fed_ledger_view sim_ledger(sim *s, fed_way way);
-void sim_check(sim *s); /* both ledgers are balanced */
+void sim_check(sim *s);                                  /* both ledgers are balanced */
 unsigned sim_verdicts(const sim_host *h, s2s_verdict v); /* answers to sim_ask */
-fed_pair_view sim_pair(sim *s, const char *from, const char *to); /* from.len 0: fed does not know it */
+fed_pair_view sim_pair(sim *s, const char *from,
+                       const char *to); /* from.len 0: fed does not know it */
 fed_remote_view sim_target(sim *s, const char *domain);
 s2s_domain sim_domain(const char *text);
-void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating, const char *id,
-             char out[65]); /* as fed makes it */
-size_t sim_open_conns(sim *s); /* connection objects of fed */
+void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
+             const char *id, char out[65]); /* as fed makes it */
+size_t sim_open_conns(sim *s);              /* connection objects of fed */
 
 #endif

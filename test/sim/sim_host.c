@@ -87,18 +87,20 @@ static bool serves(const sim_host *h, const s2s_domain *d)
 
 /* ---- keys of its own ---- */
 
-static void key_of(const sim_host *h, const s2s_domain *receiving, const s2s_domain *originating, s2s_span id,
-                   char out[33])
+static void key_of(const sim_host *h, const s2s_domain *receiving, const s2s_domain *originating,
+                   s2s_span id, char out[33])
 {
     uint32_t k = h->secret ^ s2s_domain_hash(receiving, 7) ^ (s2s_domain_hash(originating, 11) * 3);
     for (size_t i = 0; i < id.len; i++)
         k = (k ^ (unsigned char)id.ptr[i]) * UINT32_C(16777619);
-    snprintf(out, 33, "%08x%08x%08x%08x", (unsigned)k, (unsigned)(k * 3), (unsigned)(k * 5), (unsigned)(k * 7));
+    snprintf(out, 33, "%08x%08x%08x%08x", (unsigned)k, (unsigned)(k * 3), (unsigned)(k * 5),
+             (unsigned)(k * 7));
 }
 
 /* ---- ends ---- */
 
-sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from, const s2s_domain *to)
+sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from,
+                     const s2s_domain *to)
 {
     sim_end *e = calloc(1, sizeof *e);
     s2s_stream_config config;
@@ -177,7 +179,8 @@ static void verify(sim_end *e, const s2s_event *ev)
     v->asks_for = e->pipe->id;
     v->asked_from = ev->from;
     v->asked_to = ev->to;
-    S2S_ASSERT(s2s_stream_ask_verify(v->st, &ev->to, &ev->from, s2s_stream_id(e->st), ev->key) == S2S_E_OK);
+    S2S_ASSERT(s2s_stream_ask_verify(v->st, &ev->to, &ev->from, s2s_stream_id(e->st), ev->key) ==
+               S2S_E_OK);
 }
 
 static void prove(sim_end *e, const s2s_event *ev)
@@ -219,7 +222,8 @@ static void verified(sim_end *e, const s2s_event *ev)
     sim_end *asker = end_by_id(e->host->s, e->asks_for);
     s2s_domain from = e->asked_from, to = e->asked_to;
     if (asker != NULL) {
-        s2s_stream_answer_result(asker->st, &from, &to, ev->verdict, ev->verdict == S2S_ERROR ? "not-acceptable" : NULL,
+        s2s_stream_answer_result(asker->st, &from, &to, ev->verdict,
+                                 ev->verdict == S2S_ERROR ? "not-acceptable" : NULL,
                                  ev->verdict == S2S_VALID ? S2S_PROOF_DIALBACK : S2S_PROOF_NONE);
         sim_end_walk(asker);
     }
@@ -278,7 +282,8 @@ static void act(sim_end *e, const s2s_event *ev)
             close_end(e);
             return;
         }
-        s2s_stream_answer_auth(e->st, h->accepts_external, h->accepts_external ? NULL : "not-authorized");
+        s2s_stream_answer_auth(e->st, h->accepts_external,
+                               h->accepts_external ? NULL : "not-authorized");
         return;
     case S2S_EV_PROVE: prove(e, ev); return;
     case S2S_EV_CHECK_KEY: check_key(e, ev); return;
@@ -344,7 +349,8 @@ static sim_end *end_for(sim_host *h, const s2s_domain *from, const s2s_domain *t
 {
     for (size_t i = 0; i < h->s->n_pipes; i++) {
         sim_end *e = h->s->pipes[i]->end;
-        if (e == NULL || e->host != h || e->role != S2S_INITIATING || e->over || e->asks_for != 0) continue;
+        if (e == NULL || e->host != h || e->role != S2S_INITIATING || e->over || e->asks_for != 0)
+            continue;
         if (h->s->pipes[i]->fc == NULL) continue;
         if (h->one_conn || (s2s_domain_eq(&e->from, from) && s2s_domain_eq(&e->to, to))) return e;
     }
@@ -400,7 +406,9 @@ size_t sim_count(const sim_host *h, const char *id, const char *type)
 {
     size_t n = 0;
     for (size_t i = 0; i < h->n_got; i++)
-        if ((id == NULL || strcmp(h->got[i].id, id) == 0) && (type == NULL || strcmp(h->got[i].type, type) == 0)) n++;
+        if ((id == NULL || strcmp(h->got[i].id, id) == 0) &&
+            (type == NULL || strcmp(h->got[i].type, type) == 0))
+            n++;
     return n;
 }
 
@@ -431,7 +439,9 @@ bool sim_logged(const sim *s, const char *event, const char *with)
 {
     size_t len = strlen(event);
     for (size_t i = 0; i < s->n_logs; i++)
-        if (strncmp(s->logs[i], event, len) == 0 && s->logs[i][len] == ' ' && strstr(s->logs[i], with) != NULL) return true;
+        if (strncmp(s->logs[i], event, len) == 0 && s->logs[i][len] == ' ' &&
+            strstr(s->logs[i], with) != NULL)
+            return true;
     return false;
 }
 

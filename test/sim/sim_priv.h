@@ -25,16 +25,16 @@ struct sim_pipe {
     sim *s;
     unsigned id;
     fed_side side;
-    fed_conn *fc;  /* NULL: fed is through with it */
-    sim_end *end;  /* NULL: not connected yet, or the host is through with it */
-    sim_host *to;  /* dialled by fed */
-    bool dialled;  /* still to be answered */
-    bool freed;    /* by world.close or lost: any further use of the handle is a fault */
+    fed_conn *fc; /* NULL: fed is through with it */
+    sim_end *end; /* NULL: not connected yet, or the host is through with it */
+    sim_host *to; /* dialled by fed */
+    bool dialled; /* still to be answered */
+    bool freed;   /* by world.close or lost: any further use of the handle is a fault */
     bool dirty;
     bool paused;
-    s2s_buf send;  /* fed's kernel */
-    s2s_buf recv;  /* the host's kernel */
-    s2s_buf back;  /* host to fed */
+    s2s_buf send; /* fed's kernel */
+    s2s_buf recv; /* the host's kernel */
+    s2s_buf back; /* host to fed */
     uint64_t acked;
     bool fed_fin, fed_rst, host_fin;
     bool fed_tls, in_tls;
@@ -64,12 +64,14 @@ struct sim_end {
 };
 
 sim_pipe *sim_pipe_new(sim *s, fed_side side);
-sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from, const s2s_domain *to);
+sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from,
+                     const s2s_domain *to);
 void sim_end_free(sim_end *e);
 void sim_end_feed(sim_end *e, s2s_span bytes); /* and acts on what it says */
 void sim_end_walk(sim_end *e);
 void sim_end_tls(sim_end *e);
-sim_end *sim_connect(sim_host *h, const s2s_domain *from, const s2s_domain *to); /* NULL: not let in */
-bool sim_step(sim *s); /* true: something moved */
+sim_end *sim_connect(sim_host *h, const s2s_domain *from,
+                     const s2s_domain *to); /* NULL: not let in */
+bool sim_step(sim *s);                      /* true: something moved */
 
 #endif

@@ -72,7 +72,8 @@ static void in_by_dialback(void **state)
     sim_run(s, 1000);
     assert_int_equal(sim_count(sim_hq(s), "m1", NULL), 1);
     assert_int_equal(far->accepted, 1);
-    assert_int_equal(sim_conns(far, S2S_RECEIVING), 0); /* the connection that asked closed after the answer */
+    assert_int_equal(sim_conns(far, S2S_RECEIVING),
+                     0); /* the connection that asked closed after the answer */
     assert_int_equal(sim_pair(s, "far.example", "loc.example").proof, S2S_PROOF_DIALBACK);
     assert_int_equal(sim_ledger(s, FED_INBOUND).written, 1);
     sim_end_all(s);

@@ -29,7 +29,9 @@ static void too_many_from_one_address(void **state)
     assert_int_equal(sim_open_conns(s), 3);
     size_t told = 0, reset = 0;
     for (size_t i = 0; i < s->n_logs; i++) {
-        told += strstr(s->logs[i], "conn_ended") && strstr(s->logs[i], "why=too_many_connections") ? 1 : 0;
+        told += strstr(s->logs[i], "conn_ended") && strstr(s->logs[i], "why=too_many_connections")
+                    ? 1
+                    : 0;
         reset += strstr(s->logs[i], "conn_refused") ? 1 : 0;
     }
     assert_int_equal(told, 10);
@@ -44,7 +46,8 @@ static void one_network_is_one_address(void **state)
 {
     (void)state;
     sim *s = sim_new();
-    fed_addr a = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9}, .port = 1};
+    fed_addr a = {
+        .family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9}, .port = 1};
     fed_addr b = a;
     int handle = 0;
     s->config.limits.conns_per_address = 1;
@@ -94,11 +97,13 @@ static void strangers_have_their_time(void **state)
     assert_int_equal(sim_open_conns(s), 1);
     sim_host *dumb = sim_remote(s, "dumb.example", "192.0.2.11");
     dumb->unplugged = true;
-    sim_open(dumb, "dumb.example", "loc.example"); /* its header never arrives, nor does our error get away */
+    sim_open(dumb, "dumb.example",
+             "loc.example"); /* its header never arrives, nor does our error get away */
     sim_run(s, 9900);
     assert_int_equal(sim_open_conns(s), 2);
     sim_run(s, 200);
-    assert_true(sim_logged(s, "conn_ended", "peer=192.0.2.11:") && sim_logged(s, "conn_ended", "why=head_timeout"));
+    assert_true(sim_logged(s, "conn_ended", "peer=192.0.2.11:") &&
+                sim_logged(s, "conn_ended", "why=head_timeout"));
     sim_run(s, 10500);
     assert_int_equal(sim_open_conns(s), 1); /* 29.6 s after it was accepted */
     sim_run(s, 1000);
@@ -133,7 +138,8 @@ static unsigned cond_count(const sim *s, const char *cond)
 {
     unsigned n = 0;
     for (size_t i = 0; i < s->n_logs; i++)
-        n += strncmp(s->logs[i], "check_ended ", 12) == 0 && strstr(s->logs[i], cond) != NULL ? 1 : 0;
+        n += strncmp(s->logs[i], "check_ended ", 12) == 0 && strstr(s->logs[i], cond) != NULL ? 1
+                                                                                              : 0;
     return n;
 }
 
@@ -158,19 +164,43 @@ static void unreachable_authority(void **state)
     sim_add_srv(s, "self.example", 0, 5269, "self.example");
     sim_add_addr(s, "self.example", "127.0.0.1");
     sim_start(s);
-    const char *const froms[] = {"u@gone.example", "u@none.example",  "u@fail.example",  "u@self.example",
-                                 "u@mute.example", "u@dead.example", "u@clear.example", "u@wrong.example"};
+    const char *const froms[] = {"u@gone.example",  "u@none.example", "u@fail.example",
+                                 "u@self.example",  "u@mute.example", "u@dead.example",
+                                 "u@clear.example", "u@wrong.example"};
     for (size_t i = 0; i < sizeof froms / sizeof froms[0]; i++)
         sim_send(far, froms[i], "v@loc.example", "m", 10);
     sim_run(s, 29500);
-    assert_int_equal(cond_count(s, "from=gone.example to=loc.example verdict=error condition=remote-server-not-found"), 1);
-    assert_int_equal(cond_count(s, "from=none.example to=loc.example verdict=error condition=remote-server-not-found"), 1);
-    assert_int_equal(cond_count(s, "from=fail.example to=loc.example verdict=error condition=remote-server-timeout"), 1);
-    assert_int_equal(cond_count(s, "from=self.example to=loc.example verdict=error condition=remote-connection-failed"), 1);
-    assert_int_equal(cond_count(s, "from=mute.example to=loc.example verdict=error condition=remote-server-timeout"), 1);
-    assert_int_equal(cond_count(s, "from=dead.example to=loc.example verdict=error condition=remote-connection-failed"), 1);
-    assert_int_equal(cond_count(s, "from=clear.example to=loc.example verdict=error condition=policy-violation"), 1);
-    assert_int_equal(cond_count(s, "from=wrong.example to=loc.example verdict=error condition=remote-server-not-found"), 1);
+    assert_int_equal(
+        cond_count(
+            s, "from=gone.example to=loc.example verdict=error condition=remote-server-not-found"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=none.example to=loc.example verdict=error condition=remote-server-not-found"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=fail.example to=loc.example verdict=error condition=remote-server-timeout"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=self.example to=loc.example verdict=error condition=remote-connection-failed"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=mute.example to=loc.example verdict=error condition=remote-server-timeout"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=dead.example to=loc.example verdict=error condition=remote-connection-failed"),
+        1);
+    assert_int_equal(
+        cond_count(s, "from=clear.example to=loc.example verdict=error condition=policy-violation"),
+        1);
+    assert_int_equal(
+        cond_count(
+            s, "from=wrong.example to=loc.example verdict=error condition=remote-server-not-found"),
+        1);
     assert_int_equal(sim_conns(far, S2S_INITIATING), 1);
     sim_end_all(s);
 }
@@ -244,7 +274,8 @@ static void half_a_stanza(void **state)
     sim_start(s);
     sim_send(far, "u@far.example", "v@loc.example", "m1", 10);
     sim_run(s, 100);
-    sim_send_xml(far, "u@far.example", "v@loc.example", "<message from='u@far.example' to='v@loc.example'><body>");
+    sim_send_xml(far, "u@far.example", "v@loc.example",
+                 "<message from='u@far.example' to='v@loc.example'><body>");
     sim_run(s, 59000);
     assert_int_equal(sim_conns(far, S2S_INITIATING), 1);
     sim_run(s, 2000);

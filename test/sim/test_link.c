@@ -24,19 +24,28 @@ static size_t in_order(const sim_host *h)
     return count;
 }
 
+/* Without a certificate of its own it uses the link that is there, by a key (XEP-0220 2.6.1); with one it gets a stream
+ * where the peer takes it (decision 005). */
 static void second_local_domain(void **state)
 {
     (void)state;
     sim *s = sim_new();
     sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    sim_local(s, "loc3.example", 0, false);
+    sim_serve(sim_hq(s), "loc3.example");
     sim_start(s);
     sim_send(sim_hq(s), "v@loc.example", "u@far.example", "m1", 10);
     sim_run(s, 100);
-    sim_send(sim_hq(s), "w@loc2.example", "u@far.example", "m2", 10);
+    sim_send(sim_hq(s), "w@loc3.example", "u@far.example", "m2", 10);
     sim_run(s, 100);
     assert_int_equal(far->accepted, 1);
     assert_int_equal(far->n_got, 2);
-    assert_int_equal(sim_pair(s, "loc2.example", "far.example").proof, S2S_PROOF_DIALBACK);
+    assert_int_equal(sim_pair(s, "loc3.example", "far.example").proof, S2S_PROOF_DIALBACK);
+    sim_send(sim_hq(s), "w@loc2.example", "u@far.example", "m3", 10);
+    sim_run(s, 100);
+    assert_int_equal(far->accepted, 2);
+    assert_int_equal(far->n_got, 3);
+    assert_int_equal(sim_pair(s, "loc2.example", "far.example").proof, S2S_PROOF_CERTIFICATE);
     sim_end_all(s);
 }
 
@@ -46,16 +55,24 @@ static void second_domain_apart(void **state)
     (void)state;
     sim *s = sim_new();
     sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    sim_local(s, "loc3.example", 0, false);
+    sim_serve(sim_hq(s), "loc3.example");
     far->prove = SIM_PROVE_ERROR;
     far->prove_cond = "resource-constraint";
     sim_start(s);
     sim_send(sim_hq(s), "v@loc.example", "u@far.example", "m1", 10);
     sim_run(s, 100);
-    sim_send(sim_hq(s), "w@loc2.example", "u@far.example", "m2", 10);
+    sim_send(sim_hq(s), "w@loc3.example", "u@far.example", "m2", 10);
     sim_run(s, 100);
     assert_int_equal(far->accepted, 2);
-    assert_int_equal(far->n_got, 2);
-    assert_int_equal(sim_pair(s, "loc2.example", "far.example").proof, S2S_PROOF_CERTIFICATE);
+    assert_int_equal(far->n_got, 1);
+    assert_int_equal(sim_count(sim_hq(s), "m2", "error"), 1); /* refused there as well */
+    far->prove = SIM_PROVE_VALID;
+    sim_run(s, 3000);
+    sim_send(sim_hq(s), "w@loc3.example", "u@far.example", "m3", 10);
+    sim_run(s, 100);
+    assert_int_equal(sim_count(far, "m3", NULL), 1);
+    assert_true(sim_pair(s, "loc.example", "far.example").open); /* it never noticed */
     sim_end_all(s);
 }
 

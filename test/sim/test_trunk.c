@@ -95,7 +95,8 @@ static void order_is_kept(void **state)
     fed_ledger_view v = sim_ledger(s, FED_INBOUND);
     assert_int_equal(v.accepted, 300);
     assert_int_equal(v.written + v.in_doubt, 300);
-    assert_true(sim_count(sim_hq(s), NULL, NULL) >= v.written - 66); /* what the program had not read of its kernel's */
+    assert_true(sim_count(sim_hq(s), NULL, NULL) >=
+                v.written - 66); /* what the program had not read of its kernel's */
     sim_end_all(s);
 }
 
@@ -154,7 +155,8 @@ static void loops_are_bounced(void **state)
     sim *s = sim_new();
     sim_start(s);
     sim_send(sim_hq(s), "v@loc.example/r", "x@gone.loc.example", "m1", 10);
-    sim_send(sim_hq(s), "v@loc.example/r", "x@loc2.example", "m2", 10); /* the same server serves it */
+    sim_send(sim_hq(s), "v@loc.example/r", "x@loc2.example", "m2",
+             10); /* the same server serves it */
     sim_run(s, 1000);
     assert_int_equal(s->asked, 0);
     const sim_stanza *e = sim_find(sim_hq(s), "m1");
