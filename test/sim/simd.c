@@ -70,7 +70,7 @@ typedef struct sim_daemon {
     uint64_t seed;
 } sim_daemon;
 
-static void fail(const char *what, const char *word)
+static _Noreturn void fail(const char *what, const char *word)
 {
     fprintf(stderr, "simd: %s: %s\n", what, word ? word : "missing");
     exit(2);
