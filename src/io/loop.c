@@ -76,10 +76,11 @@ static void on_idle(uv_idle_t *idle)
     (void)idle;
 }
 
-/* The last thing before the loop sleeps: also takes what timers have put on the list. */
+/* The last thing before the loop sleeps: what the turn before had left to do, and what timers have put on the list. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     io_loop *l = prepare->data;
+    list_run(&l->again);
     run_flush(l);
     if (list_empty(&l->flush) && list_empty(&l->again))
         uv_idle_stop(&l->idle);
@@ -89,9 +90,7 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_check(uv_check_t *check)
 {
-    io_loop *l = check->data;
-    list_run(&l->again);
-    run_flush(l);
+    run_flush(check->data);
 }
 
 /* ---- timers: a pairing heap, nothing is allocated ---- */

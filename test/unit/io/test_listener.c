@@ -24,6 +24,7 @@ typedef struct hall {
     unsigned n;
     bool greets; /* says a byte to each and closes it */
     bool leaves; /* closes the listener at the first */
+    int decoy;   /* a listening socket to put in its place then, under its number */
 } hall;
 
 static void let_in(void *ctx, int fd, const io_addr *peer)
@@ -38,6 +39,7 @@ static void let_in(void *ctx, int fd, const io_addr *peer)
     if (h->leaves) {
         io_listener_close(h->s);
         h->s = NULL;
+        h->decoy = dup(h->decoy);
     }
 }
 
@@ -156,20 +158,38 @@ static void a_port_in_use(void **state)
     io_loop_free(l);
 }
 
+/* A socket listening on 127.0.0.1 for which only the kernel answers. */
+static int bare_listener(io_addr *at)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    assert_int_equal(io_addr_of_sockaddr((struct sockaddr *)&in, at), S2S_E_OK);
+    return fd;
+}
+
 static void a_listener_closed_from_inside(void **state)
 {
     (void)state;
     io_loop *l = loop_new();
     hall h;
+    io_addr at;
+    int other = bare_listener(&at);
     open_hall(&h, l, "127.0.0.1");
     h.leaves = true;
+    h.decoy = other;
     int a = knock("127.0.0.1", io_listener_addr(h.s)->port);
-    int b = knock("127.0.0.1", io_listener_addr(h.s)->port);
+    int b = knock("127.0.0.1", at.port); /* not for us, though the number will be ours */
     UNTIL(l, h.n == 1);
     io_loop_turn(l, false);
     assert_int_equal(h.n, 1);
     close(a);
     close(b);
+    close(other);
+    close(h.decoy);
     close_hall(&h);
     io_loop_free(l);
 }
@@ -265,9 +285,20 @@ static void at_the_limit_it_pauses_and_goes_on(void **state)
     assert_non_null(p.c);
     UNTIL(l, p.connected);
     party_fini(&p);
-    int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_true(file >= 0);
-    close(file);
+    int file[8];
+    for (int i = 0; i < 8; i++)
+        file[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(file[7] >= 0);
+    for (int i = 0; i < 3; i++)
+        close(file[i]);
+    io_reserve_freed(l);
+    io_loop_turn(l, false); /* three are not enough to go on, and stay free */
+    assert_int_equal(h.n, ROOM);
+    for (int i = 0; i < 3; i++)
+        file[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(file[2] >= 0);
+    for (int i = 0; i < 8; i++)
+        close(file[i]);
 
     hang_up(l, &h, 5);
     UNTIL(l, h.n == ROOM);
@@ -313,14 +344,8 @@ static void a_dial_at_the_limit_uses_the_reserve(void **state)
     party p;
     s2s_err err;
     open_hall(&h, l, "127.0.0.1");
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof in;
     io_addr at;
-    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the kernel answers for it */
-    assert_int_equal(bind(other, (struct sockaddr *)&in, sizeof in), 0);
-    assert_int_equal(listen(other, 1), 0);
-    assert_int_equal(getsockname(other, (struct sockaddr *)&in, &len), 0);
-    assert_int_equal(io_addr_of_sockaddr((struct sockaddr *)&in, &at), S2S_E_OK);
+    int other = bare_listener(&at);
     struct rlimit old = leave_only(0);
     party_init(&p, l);
     p.c = io_conn_dial(l, &at, &PARTY_CALLS, &p, &err);

@@ -213,6 +213,43 @@ static void no_renegotiation(void **state)
     scene_fini(&s);
 }
 
+static int ask_to_shake_again(SSL *ssl)
+{
+    SSL_renegotiate(ssl);
+    return SSL_do_handshake(ssl);
+}
+
+/* A server asks our client for it. */
+static void no_renegotiation_of_our_client(void **state)
+{
+    (void)state;
+    io_loop *l = loop_new();
+    party p;
+    bare_tls peer;
+    char got[8];
+    size_t n;
+    party_init(&p, l);
+    bare_tls_init(&peer, l, true);
+    SSL_CTX_set_max_proto_version(peer.ctx, TLS1_2_VERSION);
+    SSL_CTX_use_certificate(peer.ctx, a_cert.x);
+    SSL_CTX_use_PrivateKey(peer.ctx, a_cert.key);
+    peer.ssl = SSL_new(peer.ctx);
+    SSL_set_accept_state(peer.ssl);
+    int fd = party_join_bare(&p, true);
+    io_conn_tls how = {S2S_INITIATING, io_tls_client(tls, NULL), NULL, false};
+    io_conn_start_tls(p.c, &how);
+    assert_int_equal(bare_tls_shake(&peer, fd), 1);
+    UNTIL(l, p.secured);
+    assert_int_equal(ask_to_shake_again(peer.ssl), 1); /* the request is out */
+    assert_int_equal(bare_tls_read(&peer, got, sizeof got, &n), -SSL_ERROR_SSL);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+    ERR_clear_error();
+    bare_tls_fini(&peer);
+    close(fd);
+    party_fini(&p);
+    io_loop_free(l);
+}
+
 /* Does the server take our list, and what does it choose? */
 static void alpn_is(const char *offered, unsigned len, const char *chosen)
 {
@@ -449,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup(attack_52_versions_and_suites, hang_guard),
         cmocka_unit_test_setup(no_tickets, hang_guard),
         cmocka_unit_test_setup(no_renegotiation, hang_guard),
+        cmocka_unit_test_setup(no_renegotiation_of_our_client, hang_guard),
         cmocka_unit_test_setup(alpn, hang_guard),
         cmocka_unit_test_setup(every_client_certificate_is_taken_and_judged_later, hang_guard),
         cmocka_unit_test_setup(our_client, hang_guard),
