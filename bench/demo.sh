@@ -31,14 +31,14 @@ trap 'exit 130' INT TERM
 key_and_certificate() {
     openssl ecparam -name prime256v1 -genkey -noout -out "$work/$1.key" 2>/dev/null
     if [ $# = 2 ]; then
-        openssl req -x509 -new -key "$work/$1.key" -subj "/CN=$1" -days 2 -addext "subjectAltName=$2" \
+        openssl req -x509 -new -key "$work/$1.key" -subj "/CN=$1" -days 30 -addext "subjectAltName=$2" \
             -addext "basicConstraints=critical,CA:FALSE" -out "$work/$1.pem" 2>/dev/null
         return
     fi
     openssl req -new -key "$work/$1.key" -subj "/CN=$1" -out "$work/$1.csr" 2>/dev/null
     printf 'subjectAltName=%s\n' "$2" >"$work/$1.ext"
     openssl x509 -req -in "$work/$1.csr" -CA "$work/$3.pem" -CAkey "$work/$3.key" -set_serial "0x$(openssl rand -hex 8)" \
-        -days 2 -extfile "$work/$1.ext" -out "$work/$1.pem" 2>/dev/null
+        -days 30 -extfile "$work/$1.ext" -out "$work/$1.pem" 2>/dev/null
 }
 
 certified="alpha beta gamma delta epsilon zeta"
@@ -47,7 +47,7 @@ dialled_back="kappa lambda mu nu xi omicron"
 echo "Causeway stands between a local server (montague.example, capulet.example) and twelve remote domains."
 echo "Everything is on loopback; a CA and certificates are made for this run only."
 openssl ecparam -name prime256v1 -genkey -noout -out "$work/ca.key" 2>/dev/null
-openssl req -x509 -new -key "$work/ca.key" -subj "/CN=demo CA" -days 2 \
+openssl req -x509 -new -key "$work/ca.key" -subj "/CN=demo CA" -days 30 \
     -addext "basicConstraints=critical,CA:TRUE" -out "$work/ca.pem" 2>/dev/null
 key_and_certificate local "DNS:montague.example,DNS:capulet.example" ca
 

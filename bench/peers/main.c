@@ -48,6 +48,18 @@ static void show_progress(const play *p)
     fflush(stdout);
 }
 
+/* One line each way for the first local domain; the others are in the table. */
+static void show_proof(const play *p, const play_pair *pair)
+{
+    const s2s_domain *local = pair->inbound ? &pair->to : &pair->from;
+    if (!s2s_domain_eq(local, &p->pairs[0].to)) return;
+    const char *how = pair->proof == S2S_PROOF_CERTIFICATE
+                          ? "a certificate (SASL EXTERNAL)"
+                          : "dialback, asked back over a connection of its own";
+    printf("%s  %-16s is believed by %-16s by %s, over %s\n", isatty(STDOUT_FILENO) ? "\r" : "",
+           pair->from.text, pair->inbound ? "Causeway" : pair->to.text, how, pair->tls);
+}
+
 static bool split(const char *text, played *out)
 {
     char *fields[4] = {out->name, out->address, out->cert, out->key};
@@ -123,11 +135,11 @@ static bool set_stage(const options *o, play *p)
 
 static void show_table(const play *p)
 {
-    printf("  %-24s %-24s %-16s %-8s %-12s %8s %10s\n", "from", "to", "endpoint", "TLS", "proof",
+    printf("  %-24s %-24s %-19s %-8s %-12s %8s %10s\n", "from", "to", "endpoint", "TLS", "proof",
            "stanzas", "median");
     for (size_t i = 0; i < p->n_pairs; i++) {
         const play_pair *r = &p->pairs[i];
-        printf("  %-24s %-24s %-16s %-8s %-12s %4u/%-3u %7.2f ms\n", r->from.text, r->to.text,
+        printf("  %-24s %-24s %-19s %-8s %-12s %4u/%-3u %7.2f ms\n", r->from.text, r->to.text,
                r->endpoint, r->tls[0] ? r->tls : "-", s2s_proof_name(r->proof), r->arrived, r->sent,
                (double)play_median_us(r) / 1000.0);
     }
@@ -166,7 +178,7 @@ int main(int argc, char **argv)
     if (!read_options(&o, argc, argv)) return 2;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    play_init(&p, show_progress);
+    play_init(&p, show_progress, show_proof);
     p.actors = actors_new(o.ca, o.outside, o.inside, &play_story, &p);
     if (!p.actors || !set_stage(&o, &p)) {
         fprintf(stderr, "causeway-peers: could not set the stage (address in use, or a bad name or "

@@ -24,6 +24,7 @@ static void on_proved(void *ctx, const s2s_domain *from, const s2s_domain *to, s
     pair->proof = proof;
     snprintf(pair->tls, sizeof pair->tls, "%s", tls);
     p->proved++;
+    p->told(p, pair);
     p->progress(p);
 }
 
@@ -61,10 +62,12 @@ static void on_broke(void *ctx, const s2s_domain *ours, const s2s_domain *theirs
 
 const actor_story play_story = {on_proved, on_arrived, on_broke};
 
-void play_init(play *p, void (*progress)(const play *p))
+void play_init(play *p, void (*progress)(const play *p),
+               void (*told)(const play *p, const play_pair *pair))
 {
     memset(p, 0, sizeof *p);
     p->progress = progress;
+    p->told = told;
 }
 
 play_pair *play_add_pair(play *p, const char *from, const char *to, bool inbound,

@@ -25,9 +25,11 @@ typedef struct play {
     unsigned sent, arrived, wrong, proved, broke;
     char trouble[1024]; /* the last thing that broke, for people */
     void (*progress)(const struct play *p);
+    void (*told)(const struct play *p, const play_pair *pair); /* it was proved just now */
 } play;
 
-void play_init(play *p, void (*progress)(const play *p));
+void play_init(play *p, void (*progress)(const play *p),
+               void (*told)(const play *p, const play_pair *pair));
 extern const actor_story play_story; /* ctx is the play */
 play_pair *play_add_pair(play *p, const char *from, const char *to, bool inbound,
                          const char *endpoint);
