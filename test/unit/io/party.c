@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -182,7 +183,8 @@ static int bare_accepts(party *p)
 
 int party_join_bare(party *p, bool dials)
 {
-    int fd = dials ? bare_accepts(p) : bare_dials(p);
+    int fd = dials ? bare_accepts(p) : bare_dials(p), on = 1;
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     return fd;
 }
