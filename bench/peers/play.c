@@ -16,10 +16,11 @@ static play_pair *pair_of(play *p, const s2s_domain *from, const s2s_domain *to)
 
 /* Only the remote's end tells the outside leg: it is the one in TLS. */
 static void on_proved(void *ctx, const s2s_domain *from, const s2s_domain *to, s2s_proof proof,
-                      const char *tls)
+                      const char *tls, bool sender)
 {
     play *p = ctx;
     play_pair *pair = pair_of(p, from, to);
+    (void)sender;
     if (!pair || !strcmp(tls, "clear") || pair->proof != S2S_PROOF_NONE) return;
     pair->proof = proof;
     snprintf(pair->tls, sizeof pair->tls, "%s", tls);
@@ -60,7 +61,7 @@ static void on_broke(void *ctx, const s2s_domain *ours, const s2s_domain *theirs
              theirs->len ? theirs->text : "?", s2s_err_of(why)->sentence);
 }
 
-const actor_story play_story = {on_proved, on_arrived, on_broke};
+const actor_story play_story = {.proved = on_proved, .arrived = on_arrived, .broke = on_broke};
 
 void play_init(play *p, void (*progress)(const play *p),
                void (*told)(const play *p, const play_pair *pair))

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cork.h"
 #include "io/conn.h"
 #include "io/judge.h"
 #include "io/key.h"
 #include "io/listener.h"
 #include "io/tls.h"
 
-enum { MAX_LISTENERS = 128, TURN_MS = 50 };
+enum { MAX_LISTENERS = 128, TURN_MS = 50, CORK_MS = 1 };
 
 struct net_cert {
     net_cert *next;
@@ -39,6 +40,8 @@ struct net_conn {
     net *n;
     io_conn *io;
     void *user;
+    BIO *cork;      /* owned by the connection's SSL */
+    io_timer retry; /* the socket did not take what the cork holds */
 };
 
 /* ---- what io tells ---- */
@@ -66,14 +69,24 @@ static void on_lost(void *owner, s2s_err why, s2s_span detail)
 {
     net_conn *c = owner;
     (void)detail;
+    io_timer_clear(c->n->loop, &c->retry);
     c->n->handler->lost(c->user, why);
     free(c);
+}
+
+static void flush_cork(void *ctx)
+{
+    net_conn *c = ctx;
+    if (!cork_flush(c->cork))
+        io_timer_set(c->n->loop, &c->retry, io_loop_now(c->n->loop) + CORK_MS, flush_cork, c);
 }
 
 static s2s_span on_out(void *owner)
 {
     net_conn *c = owner;
-    return c->n->handler->out(c->user);
+    s2s_span out = c->n->handler->out(c->user);
+    if (out.len == 0 && c->cork) flush_cork(c);
+    return out;
 }
 
 static void on_sent(void *owner, size_t n)
@@ -108,7 +121,7 @@ net *net_new(const net_handler *handler, const char *ca_file)
     n->loop = io_loop_new(&settings);
     n->bare = io_tls_new();
     n->store = io_store_load(ca_file, NULL, why);
-    if (!n->store) fprintf(stderr, "causeway-peers: %s: %s\n", ca_file, why);
+    if (!n->store) fprintf(stderr, "%s: %s\n", ca_file, why);
     if (n->loop && n->bare && n->store) return n;
     net_free(n);
     return NULL;
@@ -141,7 +154,7 @@ net_cert *net_load(net *n, const char *cert_file, const char *key_file)
     S2S_ASSERT(c);
     c->tls = io_tls_new();
     if (!id || !c->tls || io_tls_add(c->tls, NULL, id) != S2S_E_OK) {
-        fprintf(stderr, "causeway-peers: %s: %s\n", cert_file, io_cert_fault_text(fault));
+        fprintf(stderr, "%s: %s\n", cert_file, io_cert_fault_text(fault));
         io_identity_free(id);
         io_tls_free(c->tls);
         free(c);
@@ -165,7 +178,7 @@ bool net_listen(net *n, const char *addr, void *owner)
     how.ctx = door;
     door->listener = io_listener_new(n->loop, &how, &err);
     if (!door->listener) {
-        fprintf(stderr, "causeway-peers: %s: %s\n", addr, uv_strerror(err));
+        fprintf(stderr, "%s: %s\n", addr, uv_strerror(err));
         return false;
     }
     n->n_doors++;
@@ -214,8 +227,25 @@ void net_flush(net_conn *c)
     if (c->io) io_conn_flush(c->io);
 }
 
+void net_pause(net_conn *c, bool paused)
+{
+    if (c->io) io_conn_pause(c->io, paused);
+}
+
+bool net_cork(net_conn *c)
+{
+    SSL *ssl = c->io ? io_conn_ssl(c->io) : NULL;
+    if (!ssl || c->cork) return false;
+    c->cork = cork_new(SSL_get_fd(ssl));
+    if (!c->cork) return false;
+    SSL_set0_wbio(ssl, c->cork);
+    return true;
+}
+
 void net_close(net_conn *c)
 {
+    if (c->cork) cork_through(c->cork);
+    io_timer_clear(c->n->loop, &c->retry);
     io_conn_close(c->io, IO_CLOSE_GRACEFUL, c->n->handler->out(c->user));
     free(c);
 }
@@ -245,6 +275,17 @@ static void on_turn(void *ctx)
 {
     net *n = ctx;
     io_timer_set(n->loop, &n->turn, io_loop_now(n->loop) + TURN_MS, on_turn, n);
+}
+
+uint64_t net_now_ns(void)
+{
+    return uv_hrtime();
+}
+
+void net_turn(net *n, bool wait)
+{
+    if (wait && !n->turn.armed) on_turn(n);
+    io_loop_turn(n->loop, wait);
 }
 
 bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms)

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan.h"
+
+enum { MAX_PAIRS = 100000 };
+
 typedef struct waiting { /* a stanza before its pair is proved */
     struct waiting *next;
     size_t len;
@@ -24,18 +28,25 @@ struct actor_link {
     uint64_t id;
     net_conn *conn;
     s2s_stream *stream;
-    bool initiating, remote, over, in_tls, verify_only;
+    bool initiating, over, in_tls, verify_only, for_load;
     s2s_domain ours, theirs;
     char tls[16];
     waiting *first, **last;
     check *checks; /* initiating: asked here */
+    raw raw;       /* initiating: sent past the stream */
+    flush_mode mode;
+    bool shows_raw; /* that is what the connection was lent last */
+    bool scans;     /* receiving: stanzas are cut out before the stream sees them */
+    scan scan;
+    s2s_buf carry; /* of an element whose end has not come */
 };
 
 struct actors {
     net *net;
     actor_link *links;
-    actor_domain domains[ACTOR_MAX_DOMAINS];
-    size_t n_domains;
+    actor_domain *domains;
+    size_t n_domains, domains_size;
+    uint32_t *places; /* of the domains by hash: index + 1, or 0; twice as many as domains */
     char outside[ACTOR_ADDR], inside[ACTOR_ADDR];
     const actor_story *story;
     void *ctx;
@@ -46,9 +57,41 @@ static const char SECRET[] = "the played servers share one secret";
 
 static const actor_domain *domain_of(const actors *a, const s2s_domain *name)
 {
-    for (size_t i = 0; i < a->n_domains; i++)
-        if (s2s_domain_eq(&a->domains[i].name, name)) return &a->domains[i];
+    size_t mask = 2 * a->domains_size - 1;
+    if (a->n_domains == 0) return NULL;
+    for (size_t at = s2s_domain_hash(name, 0) & mask; a->places[at]; at = (at + 1) & mask)
+        if (s2s_domain_eq(&a->domains[a->places[at] - 1].name, name))
+            return &a->domains[a->places[at] - 1];
     return NULL;
+}
+
+static void place(actors *a, size_t index)
+{
+    size_t mask = 2 * a->domains_size - 1;
+    size_t at = s2s_domain_hash(&a->domains[index].name, 0) & mask;
+    while (a->places[at])
+        at = (at + 1) & mask;
+    a->places[at] = (uint32_t)index + 1;
+}
+
+static bool domains_grow(actors *a)
+{
+    size_t size = a->domains_size ? 2 * a->domains_size : 64;
+    actor_domain *domains = realloc(a->domains, size * sizeof *domains);
+    if (domains) a->domains = domains;
+    uint32_t *places = domains ? calloc(2 * size, sizeof *places) : NULL;
+    if (!places) return false;
+    free(a->places);
+    a->places = places;
+    a->domains_size = size;
+    for (size_t i = 0; i < a->n_domains; i++)
+        place(a, i);
+    return true;
+}
+
+static bool wants_tls(const actor_domain *d)
+{
+    return d->remote || d->cert;
 }
 
 /* ---- links ---- */
@@ -61,6 +104,8 @@ static actor_link *link_new(actors *a, bool initiating)
     l->id = ++a->ids;
     l->initiating = initiating;
     l->last = &l->first;
+    raw_init(&l->raw);
+    s2s_buf_init(&l->carry, 0);
     l->next = a->links;
     a->links = l;
     return l;
@@ -79,6 +124,8 @@ static void link_free(actor_link *l)
         free(k);
     }
     if (l->stream) s2s_stream_free(l->stream);
+    raw_fini(&l->raw);
+    s2s_buf_fini(&l->carry);
     free(l);
 }
 
@@ -121,10 +168,10 @@ static actor_link *link_dial(actors *a, const s2s_domain *from, const s2s_domain
     s2s_stream_config_init(&config, S2S_INITIATING);
     config.from = *from;
     config.to = *to;
-    config.tls = d->remote ? S2S_TLS_REQUIRED : S2S_TLS_NONE;
-    config.try_external = d->remote && d->cert;
+    config.tls = wants_tls(d) ? S2S_TLS_REQUIRED : S2S_TLS_NONE;
+    config.try_external = d->cert && !d->no_external;
     config.allow_dialback = true;
-    l->remote = d->remote;
+    config.max_pairs = MAX_PAIRS;
     l->ours = *from;
     l->theirs = *to;
     l->stream = s2s_stream_new(&config);
@@ -137,8 +184,8 @@ static actor_link *link_dial(actors *a, const s2s_domain *from, const s2s_domain
 static actor_link *link_open_for(actors *a, const s2s_domain *from, const s2s_domain *to)
 {
     for (actor_link *l = a->links; l; l = l->next)
-        if (l->initiating && !l->over && !l->verify_only && s2s_domain_eq(&l->ours, from) &&
-            s2s_domain_eq(&l->theirs, to))
+        if (l->initiating && !l->over && !l->verify_only && !l->for_load &&
+            s2s_domain_eq(&l->ours, from) && s2s_domain_eq(&l->theirs, to))
             return l;
     return NULL;
 }
@@ -157,11 +204,10 @@ static void answer_head(actor_link *l, const s2s_head *head)
     }
     l->ours = head->to;
     l->theirs = head->from;
-    l->remote = d->remote;
     net_random_id(id);
     answer.as = head->to;
     answer.id = s2s_span_of(id);
-    answer.tls = d->remote ? S2S_TLS_REQUIRED : S2S_TLS_NONE;
+    answer.tls = wants_tls(d) ? S2S_TLS_REQUIRED : S2S_TLS_NONE;
     answer.offer_external =
         head->after_tls && head->from.len && d->cert && net_judge(l->conn, &head->from);
     s2s_stream_answer(l->stream, &answer);
@@ -229,8 +275,10 @@ static void start_tls(actor_link *l)
 
 static void pair_open(actor_link *l, const s2s_event *e)
 {
-    l->a->story->proved(l->a->ctx, &e->from, &e->to, e->proof, l->in_tls ? l->tls : "clear");
+    l->a->story->proved(l->a->ctx, &e->from, &e->to, e->proof, l->in_tls ? l->tls : "clear",
+                        l->initiating);
     if (!l->initiating) return;
+    if (l->for_load && l->in_tls && l->mode == FLUSH_RECORD) (void)net_cork(l->conn);
     while (l->first) {
         waiting *w = l->first;
         s2s_err err = s2s_stream_send(l->stream, &e->from, &e->to, (s2s_span){w->bytes, w->len});
@@ -284,7 +332,7 @@ static void on_accepted(void *owner, net_conn *c)
     actor_link *l = link_new(owner, false);
     s2s_stream_config config;
     s2s_stream_config_init(&config, S2S_RECEIVING);
-    config.max_pairs = 1024;
+    config.max_pairs = MAX_PAIRS;
     l->stream = s2s_stream_new(&config);
     S2S_ASSERT(l->stream);
     l->conn = c;
@@ -296,12 +344,57 @@ static void on_connected(void *user)
     pump(user);
 }
 
+static bool starts_with(s2s_span bytes, const char *word)
+{
+    size_t n = strlen(word);
+    return bytes.len > n && !memcmp(bytes.ptr, word, n) && strchr(" />\t\r\n", bytes.ptr[n]);
+}
+
+static void take_element(actor_link *l, s2s_span bytes)
+{
+    while (bytes.len > 0 && *bytes.ptr != '<') {
+        bytes.ptr++;
+        bytes.len--;
+    }
+    if (starts_with(bytes, "<message") || starts_with(bytes, "<presence") ||
+        starts_with(bytes, "<iq")) {
+        l->a->story->raw(l->a->ctx, bytes);
+        return;
+    }
+    s2s_stream_feed(l->stream, bytes);
+    pump(l);
+}
+
+static void scan_bytes(actor_link *l, s2s_span bytes)
+{
+    while (bytes.len > 0 && !l->over) {
+        bool whole, carried = s2s_buf_span(&l->carry).len > 0;
+        s2s_span piece = {bytes.ptr, scan_run(&l->scan, bytes.ptr, bytes.len, &whole)};
+        bytes.ptr += piece.len;
+        bytes.len -= piece.len;
+        if (!whole && scan_between(&l->scan)) return;
+        if (carried || !whole) {
+            s2s_err err = s2s_buf_put(&l->carry, piece);
+            S2S_ASSERT(err == S2S_E_OK);
+        }
+        if (!whole) return;
+        take_element(l, carried ? s2s_buf_span(&l->carry) : piece);
+        s2s_buf_clear(&l->carry);
+    }
+}
+
 static void on_bytes(void *user, s2s_span bytes)
 {
     actor_link *l = user;
     if (l->over) return;
+    if (l->scans) {
+        scan_bytes(l, bytes);
+        return;
+    }
     s2s_stream_feed(l->stream, bytes);
     pump(l);
+    l->scans = l->a->story->raw && !l->initiating && !l->over && s2s_stream_pairs(l->stream) > 0 &&
+               !s2s_stream_half_stanza(l->stream);
 }
 
 static void on_tls(void *user, const char *version)
@@ -321,14 +414,22 @@ static void on_lost(void *user, s2s_err why)
     link_end(l, why);
 }
 
+/* Whichever of the two was begun goes to its end first: what was lent must not change. */
 static s2s_span on_out(void *user)
 {
-    return s2s_stream_out(((actor_link *)user)->stream);
+    actor_link *l = user;
+    s2s_span next = raw_out(&l->raw, l->mode), stream = s2s_stream_out(l->stream);
+    l->shows_raw = next.len > 0 && (l->shows_raw || stream.len == 0);
+    return l->shows_raw ? next : stream;
 }
 
 static void on_sent(void *user, size_t n)
 {
-    s2s_stream_sent(((actor_link *)user)->stream, n);
+    actor_link *l = user;
+    if (l->shows_raw)
+        raw_sent(&l->raw, n);
+    else
+        s2s_stream_sent(l->stream, n);
 }
 
 static const net_handler handler = {on_accepted, on_connected, on_bytes, on_tls,
@@ -359,6 +460,8 @@ void actors_free(actors *a)
         link_end(l, S2S_E_OK);
     sweep(a);
     net_free(a->net);
+    free(a->domains);
+    free(a->places);
     free(a);
 }
 
@@ -372,20 +475,46 @@ net_cert *actors_load(actors *a, const char *cert_file, const char *key_file)
     return net_load(a->net, cert_file, key_file);
 }
 
-bool actors_add(actors *a, const char *name, bool remote, const net_cert *cert, const char *address)
+bool actors_add_domain(actors *a, const actor_domain *d)
 {
     bool listening = false;
-    if (a->n_domains == ACTOR_MAX_DOMAINS) return false;
-    for (size_t i = 0; i < a->n_domains; i++)
-        listening = listening || !strcmp(a->domains[i].address, address);
-    if (!listening && !net_listen(a->net, address, a)) return false;
-    actor_domain *d = &a->domains[a->n_domains];
-    if (s2s_domain_make(s2s_span_of(name), &d->name) != S2S_E_OK) return false;
-    d->remote = remote;
-    d->cert = cert;
-    snprintf(d->address, sizeof d->address, "%s", address);
-    a->n_domains++;
+    for (size_t i = a->n_domains; i > 0 && !listening; i--) /* the newest is the likeliest */
+        listening = !strcmp(a->domains[i - 1].address, d->address);
+    if (!listening && !net_listen(a->net, d->address, a)) return false;
+    if (a->n_domains == a->domains_size && !domains_grow(a)) return false;
+    a->domains[a->n_domains] = *d;
+    place(a, a->n_domains++);
     return true;
+}
+
+bool actors_add(actors *a, const char *name, bool remote, const net_cert *cert, const char *address)
+{
+    actor_domain d = {.remote = remote, .cert = cert};
+    if (s2s_domain_make(s2s_span_of(name), &d.name) != S2S_E_OK) return false;
+    snprintf(d.address, sizeof d.address, "%s", address);
+    return actors_add_domain(a, &d);
+}
+
+actor_link *actors_open(actors *a, const s2s_domain *from, const s2s_domain *to, flush_mode mode)
+{
+    actor_link *l = link_dial(a, from, to);
+    l->for_load = true;
+    l->mode = mode;
+    return !l->over && actor_want(l, from, to) ? l : NULL;
+}
+
+bool actor_want(actor_link *l, const s2s_domain *from, const s2s_domain *to)
+{
+    bool ok = !l->over && s2s_stream_want_pair(l->stream, from, to) == S2S_E_OK;
+    if (ok && l->conn) net_flush(l->conn);
+    return ok;
+}
+
+void actor_put(actor_link *l, s2s_span stanza)
+{
+    if (l->over) return;
+    raw_put(&l->raw, stanza);
+    net_flush(l->conn);
 }
 
 bool actors_send(actors *a, const s2s_domain *from, const s2s_domain *to, s2s_span stanza)

@@ -1,8 +1,8 @@
-/* net.h - the sockets of the played servers: io/ made small.
+/* net.h - the sockets of played servers and of the yardstick: io/ made small.
  * For:    dialling and listening, TLS with a certificate of one's own, answers by a handler table.
  * Never:  knows what is said over a connection.                             */
-#ifndef PEERS_NET_H
-#define PEERS_NET_H
+#ifndef BENCH_NET_H
+#define BENCH_NET_H
 
 #include <s2s/base.h>
 #include <s2s/domain.h>
@@ -31,11 +31,16 @@ void net_adopt(net_conn *c, void *user);
 void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni);
 bool net_judge(net_conn *c, const s2s_domain *domain);
 void net_flush(net_conn *c);
+void net_pause(net_conn *c, bool paused);
+/* From now on records are gathered and sent together when out has nothing more. False: not in TLS, or no memory. */
+bool net_cork(net_conn *c);
 void net_close(net_conn *c);
 void net_key(const char *secret, const s2s_domain *receiving, const s2s_domain *originating,
              s2s_span id, char out[65]);
 void net_random_id(char out[33]);
 uint64_t net_now_us(void);
+uint64_t net_now_ns(void);
+void net_turn(net *n, bool wait); /* one turn; `wait`: for at most 50 ms */
 /* Runs the loop until `done` says so or `limit_ms` is over; false: the time was over. `done` is asked after every turn and at
  * least every 50 ms. */
 bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms);
