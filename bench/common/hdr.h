@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { HDR_SUB_BITS = 7, HDR_SUB = 1 << HDR_SUB_BITS, HDR_SLOTS = (64 - HDR_SUB_BITS) * HDR_SUB };
+enum { HDR_SUB_BITS = 7, HDR_SUB = 1 << HDR_SUB_BITS, HDR_SLOTS = (65 - HDR_SUB_BITS) * HDR_SUB };
 
 typedef struct hdr { /* zero before first use */
     uint64_t slots[HDR_SLOTS];

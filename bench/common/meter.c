@@ -1,0 +1,143 @@
+/* meter.c - see meter.h. */
+#include "meter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "canon.h"
+
+void meter_init(meter *m, const mix *of)
+{
+    memset(m, 0, sizeof *m);
+    m->mix = of;
+}
+
+void meter_fini(meter *m)
+{
+    for (size_t i = 0; i < m->n_pairs; i++)
+        free(m->pairs[i].seen);
+    free(m->pairs);
+    free(m->scratch);
+}
+
+uint32_t meter_add(meter *m, const s2s_domain *from, const s2s_domain *to, uint32_t lane)
+{
+    if (m->n_pairs == m->size) {
+        size_t size = m->size ? 2 * m->size : 16;
+        meter_pair *pairs = realloc(m->pairs, size * sizeof *pairs);
+        if (!pairs) return UINT32_MAX;
+        m->pairs = pairs;
+        m->size = size;
+    }
+    size_t need = mix_longest(m->mix, from->len, to->len);
+    if (need > m->scratch_len) {
+        char *scratch = realloc(m->scratch, need);
+        if (!scratch) return UINT32_MAX;
+        m->scratch = scratch;
+        m->scratch_len = need;
+    }
+    m->pairs[m->n_pairs] = (meter_pair){.from = *from, .to = *to, .lane = lane};
+    return (uint32_t)m->n_pairs++;
+}
+
+static s2s_span write(meter *m, const mix_mark *mark)
+{
+    const meter_pair *p = &m->pairs[mark->pair];
+    size_t n =
+        mix_write(m->mix, mark, s2s_domain_span(&p->from), s2s_domain_span(&p->to), m->scratch);
+    return (s2s_span){m->scratch, n};
+}
+
+s2s_span meter_send(meter *m, uint32_t pair, uint64_t stamp)
+{
+    mix_mark mark = {pair, m->pairs[pair].sent++, stamp};
+    m->sent++;
+    return write(m, &mark);
+}
+
+/* ---- arrivals ---- */
+
+static void complain(meter *m, const char *what, s2s_span stanza)
+{
+    if (m->trouble[0]) return;
+    snprintf(m->trouble, sizeof m->trouble, "%s: %.*s", what,
+             (int)(stanza.len < 400 ? stanza.len : 400), stanza.ptr);
+}
+
+/* Marks a number as seen; false: it was before. */
+static bool see(meter_pair *p, uint64_t number)
+{
+    size_t word = (size_t)(number / 64);
+    if (word >= p->seen_len) {
+        size_t len = p->seen_len ? 2 * p->seen_len : 16;
+        while (len <= word)
+            len *= 2;
+        p->seen = realloc(p->seen, len * sizeof *p->seen);
+        S2S_ASSERT(p->seen);
+        memset(p->seen + p->seen_len, 0, (len - p->seen_len) * sizeof *p->seen);
+        p->seen_len = len;
+    }
+    uint64_t bit = (uint64_t)1 << (number % 64);
+    if (p->seen[word] & bit) return false;
+    p->seen[word] |= bit;
+    return true;
+}
+
+static bool same(const s2s_span a, const s2s_span b)
+{
+    return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
+}
+
+/* Other bytes than those sent: only another spelling? */
+static bool same_meaning(meter *m, const meter_pair *p, s2s_span stanza, s2s_span want)
+{
+    s2s_buf canonical;
+    s2s_buf_init(&canonical, 0);
+    bool ok = canon_stanza(stanza, p->from.text, p->to.text, &canonical) &&
+              same(s2s_buf_span(&canonical), want);
+    s2s_buf_fini(&canonical);
+    if (ok) m->respelled++;
+    return ok;
+}
+
+uint32_t meter_arrive(meter *m, s2s_span stanza, uint64_t now)
+{
+    mix_mark mark;
+    if (!mix_read(m->mix, stanza, &mark) || mark.pair >= m->n_pairs ||
+        mark.number >= m->pairs[mark.pair].sent) {
+        m->foreign++; /* not ours, or its id was changed */
+        complain(m, "foreign", stanza);
+        return UINT32_MAX;
+    }
+    meter_pair *p = &m->pairs[mark.pair];
+    if (!see(p, mark.number)) {
+        m->doubled++;
+        complain(m, "doubled", stanza);
+        return UINT32_MAX;
+    }
+    if (mark.number < p->next) {
+        m->swapped++;
+        complain(m, "out of order", stanza);
+    } else
+        p->next = mark.number + 1;
+    s2s_span want = write(m, &mark);
+    if (!same(stanza, want) && !same_meaning(m, p, stanza, want)) {
+        m->changed++;
+        complain(m, "changed", stanza);
+    }
+    m->arrived++;
+    m->octets += stanza.len;
+    hdr_add(&m->latency, now > mark.stamp ? now - mark.stamp : 0);
+    return mark.pair;
+}
+
+uint64_t meter_lost(const meter *m)
+{
+    return m->sent - m->arrived;
+}
+
+bool meter_clean(const meter *m)
+{
+    return !meter_lost(m) && !m->doubled && !m->swapped && !m->changed && !m->foreign;
+}
