@@ -36,6 +36,7 @@ struct actor_link {
     raw raw;       /* initiating: sent past the stream */
     flush_mode mode;
     bool shows_raw; /* that is what the connection was lent last */
+    bool restarts;  /* receiving: SASL is done, a new header is due */
     bool scans;     /* receiving: stanzas are cut out before the stream sees them */
     scan scan;
     s2s_buf carry; /* of an element whose end has not come */
@@ -195,6 +196,7 @@ static actor_link *link_open_for(actors *a, const s2s_domain *from, const s2s_do
 static void answer_head(actor_link *l, const s2s_head *head)
 {
     actors *a = l->a;
+    l->restarts = false;
     const actor_domain *d = head->to.len ? domain_of(a, &head->to) : NULL;
     s2s_answer answer = {.offer_dialback = true};
     char id[33];
@@ -298,7 +300,8 @@ static void event(actor_link *l, const s2s_event *e)
     case S2S_EV_NEED_TLS: start_tls(l); break;
     case S2S_EV_MAKE_KEY: give_key(l, e); break;
     case S2S_EV_AUTH:
-        s2s_stream_answer_auth(l->stream, net_judge(l->conn, &e->from), "not-authorized");
+        l->restarts = net_judge(l->conn, &e->from);
+        s2s_stream_answer_auth(l->stream, l->restarts, "not-authorized");
         break;
     case S2S_EV_PROVE: verify(l, e); break;
     case S2S_EV_CHECK_KEY: check_key(l, e); break;
@@ -393,8 +396,8 @@ static void on_bytes(void *user, s2s_span bytes)
     }
     s2s_stream_feed(l->stream, bytes);
     pump(l);
-    l->scans = l->a->story->raw && !l->initiating && !l->over && s2s_stream_pairs(l->stream) > 0 &&
-               !s2s_stream_half_stanza(l->stream);
+    l->scans = l->a->story->raw && !l->initiating && !l->over && !l->restarts &&
+               s2s_stream_pairs(l->stream) > 0 && !s2s_stream_half_stanza(l->stream);
 }
 
 static void on_tls(void *user, const char *version)

@@ -81,9 +81,10 @@ static void say_base64(text *t, size_t len)
         t->bytes[t->len++] = digits[below(t->random, 64)];
 }
 
+/* With a language, as servers stamp it: else who relays must (RFC 6120 8.1.5), and would send other bytes. */
 static void open_stanza(text *t, const char *name, const char *type)
 {
-    say(t, "<%s from='romeo%u@%s/orchard.%u' to='juliet%u@%s' %s id='%s'>", name,
+    say(t, "<%s from='romeo%u@%s/orchard.%u' to='juliet%u@%s' %s id='%s' xml:lang='en'>", name,
         below(t->random, 1000), FROM, below(t->random, 100), below(t->random, 1000), TO, type, ID);
 }
 
@@ -196,8 +197,7 @@ static size_t find(s2s_span in, const char *what, size_t len)
 {
     for (size_t i = 0; i + len <= in.len; i++)
         if (!memcmp(in.ptr + i, what, len)) return i;
-    S2S_ASSERT(!"the canonical form has lost a mark");
-    return 0;
+    s2s_assert_failed("the canonical form keeps the marks", __FILE__, __LINE__);
 }
 
 /* Cuts the three marks out of the canonical bytes. */
