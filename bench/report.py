@@ -2,7 +2,8 @@
 
 import statistics
 
-NAMES = {"causeway": "Causeway", "relay": "bare relay", "bytes": "bytes only"}
+NAMES = {"causeway": "Causeway", "relay": "bare relay", "bytes": "bytes only",
+         "causeway-before": "Causeway before", "relay-before": "bare relay before"}
 
 
 def spread(values, digits=2):
@@ -34,6 +35,17 @@ def rows(runs):
                f"| {spread(figures['p99'], 0)} | {spread(ratios(own, base, picks['p99']))} "
                f"| {spread(figures['p999'], 0)} "
                f"| {spread([run['rss_kb'] / 1024 for run in own], 1)} |")
+
+
+def told_before(results):
+    """CPU of today's programs as ratios to those of the older build."""
+    for name, runs in results.items():
+        for program in ("causeway", "relay"):
+            got = ratios(runs[program], runs[f"{program}-before"],
+                         lambda run: run["cpu_per_million"])
+            if got:
+                yield (f"{name}: {NAMES[program]} now / before {statistics.median(got):.3f} "
+                       f"({min(got):.3f}..{max(got):.3f}, {len(got)} rounds)")
 
 
 def scenario(name, title, runs):

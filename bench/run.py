@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import stage
-from report import write_results
+from report import told_before, write_results
 
 LIMIT_S = 300  # one load; it notices a standstill itself
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +73,8 @@ def options():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default="", help="scenarios by name: "
                         + " ".join(scenario.name for scenario in SCENARIOS))
+    parser.add_argument("--before", type=Path, help="another build folder: its Causeway and relay "
+                        "run beside those of today, which are told as ratios to them")
     parser.add_argument("--no-results", action="store_true", help="leaves bench/RESULTS.md alone")
     return parser.parse_args()
 
@@ -84,7 +86,11 @@ def chosen(args):
         sys.exit(f"bench: there is no scenario {', '.join(sorted(unknown))}")
     if not names and args.quick:
         names = list(QUICK)
-    return [scenario for scenario in SCENARIOS if not names or scenario.name in names]
+    scenarios = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
+    if args.before:
+        for scenario in scenarios:
+            scenario.programs = ("causeway", "causeway-before", "relay", "relay-before")
+    return scenarios
 
 
 def run_once(place, scenario, program, args, file):
@@ -105,7 +111,7 @@ def run_once(place, scenario, program, args, file):
 
 
 def show(scenario, program, number, rounds, figures):
-    print(f"{scenario.name:<12} round {number}/{rounds}  {program:<9} "
+    print(f"{scenario.name:<12} round {number}/{rounds}  {program:<15} "
           f"{figures['cpu_per_million']:7.3f} s/1M  {figures['per_second']:9.0f}/s  "
           f"p50 {figures['latency_us']['p50']:7.0f}  p99 {figures['latency_us']['p99']:7.0f} us",
           flush=True)
@@ -139,15 +145,18 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="causeway-bench.") as work:
-        place = stage.Place(args.build.resolve(), Path(work))
+        place = stage.Place(args.build.resolve(), Path(work),
+                            args.before and args.before.resolve())
         scenarios = chosen(args)
         results, failures = run_all(place, scenarios, args, folder)
         whole = {"date": datetime.date.today().isoformat(), "quick": args.quick,
                  "machine": stage.machine(ROOT), "pinned": place.taskset,
                  "scenarios": {s.name: s.title for s in scenarios}, "results": results,
                  "seconds": round(time.monotonic() - begun)}
+    for line in told_before(results) if args.before else []:
+        print(line)
     (folder / "results.json").write_text(json.dumps(whole, indent=1))
-    target = folder / "RESULTS.md" if args.no_results else ROOT / "bench/RESULTS.md"
+    target = folder / "RESULTS.md" if args.no_results or args.before else ROOT / "bench/RESULTS.md"
     target.write_text(write_results(whole))
     print(f"written: {target} and {folder}/results.json")
     return 1 if failures else 0

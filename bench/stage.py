@@ -24,8 +24,8 @@ def openssl(*words):
 class Place:
     """The build, a work folder with certificates of one CA, and addresses on loopback."""
 
-    def __init__(self, build, work):
-        self.build, self.work = build, work
+    def __init__(self, build, work, before=None):
+        self.build, self.work, self.before = build, work, before
         self.taskset = shutil.which("taskset") if os.cpu_count() > 1 else None
         self.certify()
 
@@ -74,6 +74,10 @@ class Program:
         self.process = None
 
     @property
+    def build(self):
+        return self.place.build
+
+    @property
     def pid(self):
         return self.process.pid
 
@@ -116,6 +120,14 @@ class Program:
                 "--local-cert", str(file("near.pem")), "--local-key", str(file("near.key"))]
 
 
+class Before:
+    """The same of an older build (--before)."""
+
+    @property
+    def build(self):
+        return self.place.before
+
+
 class Causeway(Program):
     """As it is delivered; only what loopback and one peer address demand is set."""
 
@@ -143,7 +155,7 @@ class Causeway(Program):
                 f"    - \"all.far.example. 60 IN A {self.remotes.split(':', 1)[0]}\"\n")
 
     def command(self):
-        return [str(self.place.build / "src/app/causeway"), "run", "-c", str(self.settings)]
+        return [str(self.build / "src/app/causeway"), "run", "-c", str(self.settings)]
 
     def is_ready(self):
         return listens(self.outside) and listens(self.inside)
@@ -156,7 +168,7 @@ class Relay(Program):
 
     def command(self):
         file = self.place.file
-        return [str(self.place.program("relay")), "--ca", str(file("ca.pem")),
+        return [str(self.build / "bench/causeway-relay"), "--ca", str(file("ca.pem")),
                 "--cert", str(file("both.pem")), "--key", str(file("both.key")),
                 "--door", f"{self.outside},{self.locals}", "--door",
                 f"{self.inside},{self.remotes}"] + (["--bytes"] if self.bytes else [])
@@ -169,7 +181,16 @@ class Bytes(Relay):
     bytes = True
 
 
-PROGRAMS = {"causeway": Causeway, "relay": Relay, "bytes": Bytes}
+class CausewayBefore(Before, Causeway):
+    pass
+
+
+class RelayBefore(Before, Relay):
+    pass
+
+
+PROGRAMS = {"causeway": Causeway, "relay": Relay, "bytes": Bytes,
+            "causeway-before": CausewayBefore, "relay-before": RelayBefore}
 
 
 def listens(address):
