@@ -73,41 +73,39 @@ s2s_err s2s_buf_puts(s2s_buf *b, const char *text)
     return s2s_buf_put(b, s2s_span_of(text));
 }
 
-/* NULL when the character stands for itself. */
-static const char *reference(char c)
-{
-    switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '\'': return "&apos;";
-    case '"': return "&quot;";
-    case '\t': return "&#x9;";
-    case '\n': return "&#xA;";
-    case '\r': return "&#xD;";
-    default: return NULL;
-    }
-}
+/* Zero: the character stands for itself. */
+static const struct {
+    char text[7];
+    unsigned char len;
+} references[256] = {
+    ['&'] = {"&amp;", 5},  ['<'] = {"&lt;", 4},   ['>'] = {"&gt;", 4},   ['\''] = {"&apos;", 6},
+    ['"'] = {"&quot;", 6}, ['\t'] = {"&#x9;", 5}, ['\n'] = {"&#xA;", 5}, ['\r'] = {"&#xD;", 5},
+};
 
 static size_t escaped_len(s2s_span text)
 {
-    size_t n = 0;
+    size_t n = text.len;
     for (size_t i = 0; i < text.len; i++) {
-        const char *ref = reference(text.ptr[i]);
-        n += ref == NULL ? 1 : strlen(ref);
+        unsigned char len = references[(unsigned char)text.ptr[i]].len;
+        if (len > 0) n += len - 1u;
     }
     return n;
 }
 
 s2s_err s2s_buf_put_escaped(s2s_buf *b, s2s_span text)
 {
-    s2s_err err = reserve(b, escaped_len(text));
+    size_t n = escaped_len(text);
+    if (n == text.len) return s2s_buf_put(b, text);
+    s2s_err err = reserve(b, n);
     if (err != S2S_E_OK) return err;
     for (size_t i = 0; i < text.len; i++) {
-        const char *ref = reference(text.ptr[i]);
-        size_t n = ref == NULL ? 1 : strlen(ref);
-        memcpy(b->ptr + b->end, ref == NULL ? text.ptr + i : ref, n);
-        b->end += n;
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (references[c].len == 0) {
+            b->ptr[b->end++] = text.ptr[i];
+            continue;
+        }
+        memcpy(b->ptr + b->end, references[c].text, references[c].len);
+        b->end += references[c].len;
     }
     return S2S_E_OK;
 }
