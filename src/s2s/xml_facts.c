@@ -4,6 +4,8 @@
 
 #include "s2s/xml_private.h"
 
+#define KEEP_SIZE 1024 /* bytes of a block kept for the next element: those of most stanzas */
+
 void s2s_xml_facts_init(s2s_xml_facts *f)
 {
     *f = (s2s_xml_facts){.block = NULL};
@@ -26,36 +28,51 @@ void s2s_xml_facts_fini(s2s_xml_facts *f)
 
 /* ---- the element itself ---- */
 
-static char *copy(char **to, const char *text)
+static s2s_span copy(char **to, const char *text)
 {
-    size_t n = strlen(text) + 1;
+    size_t n = strlen(text);
     char *at = *to;
-    memcpy(at, text, n);
-    *to += n;
-    return at;
+    memcpy(at, text, n + 1);
+    *to += n + 1;
+    return (s2s_span){at, n};
 }
 
 static void copy_attributes(s2s_xml_attr *attrs, char *text, const char **atts)
 {
     for (size_t i = 0; atts[i] != NULL; i += 2) {
-        s2s_xml_name name = s2s_xml_name_of(copy(&text, atts[i]));
+        s2s_xml_name name = s2s_xml_name_of(copy(&text, atts[i]).ptr);
         attrs[i / 2].ns = name.ns;
         attrs[i / 2].name = name.local;
-        attrs[i / 2].value = s2s_span_of(copy(&text, atts[i + 1]));
+        attrs[i / 2].value = copy(&text, atts[i + 1]);
     }
+}
+
+/* Room for n bytes: the block of the element before where it does, so that a stanza allocates none. */
+static bool need_block(s2s_xml_facts *f, size_t n)
+{
+    char *block = f->block;
+    size_t size = f->block_size;
+    f->block = NULL;
+    s2s_xml_facts_fini(f);
+    if (n > size || size > KEEP_SIZE) {
+        free(block);
+        size = n < KEEP_SIZE ? KEEP_SIZE : n;
+        block = malloc(size);
+    }
+    f->block = block;
+    f->block_size = block == NULL ? 0 : size;
+    return block != NULL;
 }
 
 s2s_err s2s_xml_facts_begin(s2s_xml_facts *f, const char *triplet, const char **atts, size_t max)
 {
-    s2s_xml_facts_fini(f);
     size_t n = 0, bytes = strlen(triplet) + 1;
     for (; atts[2 * n] != NULL; n++)
         bytes += strlen(atts[2 * n]) + strlen(atts[2 * n + 1]) + 2;
-    f->block = malloc(n * sizeof(s2s_xml_attr) + bytes);
-    if (f->block == NULL) return S2S_E_NOMEM;
+    if (!need_block(f, n * sizeof(s2s_xml_attr) + bytes)) return S2S_E_NOMEM;
     s2s_xml_attr *attrs = (s2s_xml_attr *)(void *)f->block;
     char *text = f->block + n * sizeof *attrs;
-    s2s_xml_name name = s2s_xml_name_of(copy(&text, triplet));
+    s2s_xml_name name = s2s_xml_name_of(copy(&text, triplet).ptr);
     copy_attributes(attrs, text, atts);
     f->ns = name.ns;
     f->name = name.local;

@@ -30,6 +30,7 @@ typedef struct s2s_xml_note {
 
 typedef struct s2s_xml_facts {
     char *block; /* attributes, then the strings they point to */
+    size_t block_size;
     s2s_span ns, name;
     const s2s_xml_attr *attrs;
     size_t n_attrs;
