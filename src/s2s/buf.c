@@ -61,8 +61,11 @@ static s2s_err reserve(s2s_buf *b, size_t n)
 s2s_err s2s_buf_put(s2s_buf *b, s2s_span bytes)
 {
     if (bytes.len == 0) return S2S_E_OK;
-    s2s_err err = reserve(b, bytes.len);
-    if (err != S2S_E_OK) return err;
+    bool fits = bytes.len <= b->size - b->end;
+    if (!fits || (b->cap > 0 && held(b) + bytes.len > b->cap)) {
+        s2s_err err = reserve(b, bytes.len);
+        if (err != S2S_E_OK) return err;
+    }
     memcpy(b->ptr + b->end, bytes.ptr, bytes.len);
     b->end += bytes.len;
     return S2S_E_OK;
