@@ -91,10 +91,14 @@ void fed_target_loosen(fed_target *t)
     if (t->server == NULL && t->loose.on == NULL) fed_chain_add(&t->f->loose_targets, &t->loose);
 }
 
-/* Failures are remembered for a while after their backoff is over, or the next would begin from first again. */
+/* Failures are remembered for a while after their backoff is over, or the next would begin from first again. Of too many
+ * domains at once, as somebody may make up, only the first. */
+enum { REMEMBERED_MAX = 16384 };
+
 static uint64_t forget_at(const fed_target *t)
 {
-    return t->backoff.failures > 0 ? t->backoff.until + t->f->config->limits.backoff_max_ms : 0;
+    if (t->backoff.failures == 0 || t->f->targets.count > REMEMBERED_MAX) return t->ask_at;
+    return t->backoff.until + t->f->config->limits.backoff_max_ms;
 }
 
 bool fed_target_needed(const fed_target *t)
@@ -204,10 +208,24 @@ static void give(fed_target *t)
     }
 }
 
+/* Anybody may claim a domain and have its server asked: that must not make us dial it as fast as keys can be made up.
+ * Whoever asks meanwhile waits for the same dial. */
+enum { ASK_EVERY_MS = 250 };
+
+static bool may_ask(fed_target *t)
+{
+    if (t->checks.n == 0) return false;
+    if (t->ask_at <= t->f->now) return true;
+    fed_timer_sooner(&t->f->timers, &t->timer, t->ask_at);
+    return false;
+}
+
 /* The first that waits names the stream. */
 static fed_link *dial(fed_target *t)
 {
     if (t->waiting.first == NULL) {
+        t->ask_at = t->f->now + ASK_EVERY_MS;
+        fed_timer_sooner(&t->f->timers, &t->timer, t->ask_at);
         const fed_check *k = FED_OF(const fed_check, on_target, t->checks.first);
         return fed_link_dial(t, &k->to, &k->from);
     }
@@ -224,7 +242,7 @@ void fed_target_pump(fed_target *t)
     if (t->f->drain_over) return;
     give(t);
     bool waits = t->waiting.n > 0 && !fed_backoff_holds(&t->backoff, t->f->now);
-    if (t->dialling != NULL || (!waits && t->checks.n == 0)) return;
+    if (t->dialling != NULL || (!waits && !may_ask(t))) return;
     fed_link *l = dial(t);
     if (l == NULL) {
         fed_target_failed(t, S2S_E_NOMEM);
@@ -260,9 +278,11 @@ void fed_target_proved(fed_target *t)
     fed_target_loosen(t);
 }
 
+/* Nobody here wants to write there when only keys were to be checked: nothing is put off then, nor remembered. */
 static void fall_back(fed_target *t, s2s_err why)
 {
     t->why = why;
+    if (t->server == NULL && t->pairs == 0) return;
     fed_backoff_fail(&t->backoff, t->f->now, fed_random(t->f));
     arm(t);
     fed_target_show(t);

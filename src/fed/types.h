@@ -89,6 +89,7 @@ struct fed_target {
     fed_hook guest;    /* on host->guests */
     fed_chain waiting; /* pairs, by pair->hook */
     fed_chain checks;  /* without link, by check->on_target */
+    uint64_t ask_at;   /* no dial for checks alone before this */
     unsigned pairs;    /* that name this target */
     s2s_err why;       /* last failure */
     const char *cond;  /* stream condition the peer gave with it; lives for ever */

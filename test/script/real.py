@@ -31,8 +31,21 @@ class Workshop:
         self.program, self.folder = program, tempfile.mkdtemp(prefix="causeway-script-")
         self.count = itertools.count(1)
         self.made = {}
+        self.claim, self.block = self.claimed()
         self.ca = self.authority("ca")
         self.other = self.authority("other")
+
+    @staticmethod
+    def claimed():
+        """A block of loopback addresses (127.X) which no other run has: whoever holds this socket has it."""
+        for n in range(128):
+            sock, block = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 64 + (os.getpid() + n) % 128
+            try:
+                sock.bind((f"127.{block}.255.1", 5269))
+                return sock, block
+            except OSError:
+                sock.close()
+        raise OSError("every block of loopback addresses is taken")
 
     def authority(self, name):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -70,6 +83,7 @@ class Workshop:
         return self.made[what]
 
     def end(self):
+        self.claim.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -165,7 +179,7 @@ class Real:
     def __init__(self, dialogue, workshop):
         self.workshop, self.world = workshop, dialogue.world
         number = next(workshop.count)
-        self.net = f"127.{64 + os.getpid() % 128}.{number % 250 + 1}"
+        self.net = f"127.{workshop.block}.{number % 250 + 1}"
         self.folder = os.path.join(workshop.folder, f"run{number}")
         os.mkdir(self.folder)
         self.channels, self.listeners, self.address = {}, {}, {}
