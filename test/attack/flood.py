@@ -29,6 +29,28 @@ def outside_full(daemon):
     daemon.settles(spare=1)
 
 
+def one_address_full(daemon):
+    """100 connections of one address where 5 fit: those are served, ten a second are told why not, the rest is reset (attack 148)."""
+    hq, begun, early = daemon.hq(), time.monotonic(), 0
+    crowd = []
+    for _ in range(100):
+        try:
+            crowd.append(daemon.outside(1))
+        except ConnectionResetError:
+            early += 1
+    good_peer(daemon, hq, number=2)
+    told = [drain(channel) for channel in crowd]
+    served = sum(b"connection-timeout" in text for text in told)
+    polite = sum(b"policy-violation" in text and b"<stream:stream" in text for text in told)
+    quiet = early + told.count(b"")
+    most = 10 * (2 + time.monotonic() - begun)
+    if served != 5 or not 10 <= polite <= most or served + polite + quiet != 100:
+        raise Mismatch(f"{served} served, {polite} refused with words, {quiet} reset")
+    for channel in crowd:
+        channel.close()
+    daemon.settles(spare=1)
+
+
 def descriptors(daemon):
     """500 silent inside connections at a limit of 400 descriptors: no spin, none dropped unheard, remotes get their turn."""
     hq = daemon.hq()
@@ -178,6 +200,7 @@ def scene(files=None, **limits):
 
 
 ATTACKS = [(outside_full, scene(head_ms=1500, conns_outside=60)),
+           (one_address_full, scene(head_ms=1500, conns_per_address=5)),
            (descriptors, scene(files=LIMIT, head_ms=1500, conns_outside=60)), (one_floods, scene()), (many_domains, scene()),
            (flapping, scene(backoff_first_ms=200, backoff_max_ms=600, queue_ms=1000)), (amplifier, scene()), (many_claims, scene()),
            (many_pairs, scene())]
