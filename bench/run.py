@@ -38,7 +38,7 @@ class Scenario:
     way: str = "in"
     pairs: int = 0
     rate: int = 0
-    count: int = 1_000_000
+    count: int = 500_000
     warm: int = 20_000
     programs: tuple = ("causeway", "relay", "bytes")
     extra: list = field(default_factory=list)
@@ -55,11 +55,11 @@ class Scenario:
 SCENARIOS = [
     Scenario("record-1", "saturated, 1 link, a record for each stanza"),
     Scenario("record-8", "saturated, 8 links, a record for each stanza", links=8, window=64),
-    Scenario("each-1", "saturated, 1 link, a send for each stanza", flush="each", count=500_000),
+    Scenario("each-1", "saturated, 1 link, a send for each stanza", flush="each", count=300_000),
     Scenario("full-1", "saturated, 1 link, full records", flush="full"),
     Scenario("out-1", "saturated, from the local server out, 1 link", way="out"),
     Scenario("record-1000", "saturated, 1,000 links, a record for each stanza", links=1000,
-             window=8, count=500_000, programs=("causeway", "relay")),
+             window=8, count=300_000, programs=("causeway", "relay")),
     Scenario("rate-1000", "1,000 stanzas/s, open loop", rate=1000, count=10_000, warm=1000),
     Scenario("rate-5000", "5,000 stanzas/s, open loop", rate=5000, count=50_000, warm=1000),
 ]

@@ -120,6 +120,23 @@ def many_domains(daemon):
     inner.close()
 
 
+def made_up_domains(daemon):
+    """A local user makes up 17,000 domains: each is answered, and of so many not all are remembered."""
+    hq = daemon.hq()
+    inner = inside_stream(daemon, "d0.example")
+    reader = threading.Thread(target=drain, args=(inner,), daemon=True)
+    reader.start()
+    for number in range(17000):
+        domain = f"d{number}.example"
+        inner.send((f"<db:result from='loc.example' to='{domain}'>k</db:result>" if number else "").encode()
+                   + f"<iq type='get' from='u@loc.example' to='{domain}' id='q{number}'><q xmlns='q'/></iq>".encode())
+    until("17,000 errors", lambda: hq.got() == 17000)
+    inner.sock.shutdown(2)  # with the stream its pairs go; what is left are memories of failures
+    reader.join()
+    inner.close()
+    until("no more than 16,384 domains remembered", lambda: len(daemon.status()["remotes"]) <= 16384, patience=5)
+
+
 def flapping(daemon):
     """A remote that closes right after EXTERNAL, for ever: dialled ever more seldom, each stanza has a fate, no busy loop."""
     hq = daemon.hq()
@@ -202,5 +219,6 @@ def scene(files=None, **limits):
 ATTACKS = [(outside_full, scene(head_ms=1500, conns_outside=60)),
            (one_address_full, scene(head_ms=1500, conns_per_address=5)),
            (descriptors, scene(files=LIMIT, head_ms=1500, conns_outside=60)), (one_floods, scene()), (many_domains, scene()),
+           (made_up_domains, scene(backoff_first_ms=60000)),
            (flapping, scene(backoff_first_ms=200, backoff_max_ms=600, queue_ms=1000)), (amplifier, scene()), (many_claims, scene()),
            (many_pairs, scene())]

@@ -121,7 +121,7 @@ def half_stanzas(daemon):
 
 
 def scene(**limits):
-    return lambda: Scene(remotes=["far.example", "near.example"], limits=limits)
+    return lambda: Scene(remotes=["far.example", "near.example"], limits=limits, quarantine=1)
 
 
 ATTACKS = [(deaf_remote, scene(queue_ms=60000)), (deaf_remote_for_ever, scene(send_ms=300, queue_ms=400, backoff_first_ms=50,

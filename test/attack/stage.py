@@ -41,11 +41,12 @@ def until(what, true, patience=PATIENCE):
 class Scene:
     """What Real wants to know of a dialogue."""
 
-    def __init__(self, remotes=(), limits=None, rest=None, files=None):
+    def __init__(self, remotes=(), limits=None, rest=None, files=None, quarantine=8):
         self.world = World()
         self.world.remotes = list(remotes)
         self.world.limits = dict({"conns_per_address": 2000}, **(limits or {}))
         self.rest, self.files = rest or {}, files
+        self.quarantine = quarantine  # MiB the sanitizer keeps of what was freed: it counts as held memory
 
 
 class Daemon(Real):
@@ -85,8 +86,8 @@ class Daemon(Real):
 
     def start(self):
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        quarantine = os.environ.get("ASAN_OPTIONS", "")  # a big one would hide how much memory is held
-        os.environ["ASAN_OPTIONS"] = f"{quarantine}:quarantine_size_mb=8".lstrip(":")
+        sanitizer = os.environ.get("ASAN_OPTIONS", "")
+        os.environ["ASAN_OPTIONS"] = f"{sanitizer}:quarantine_size_mb={self.scene.quarantine}".lstrip(":")
         popen = subprocess.Popen
         limit = self.scene.files
 
@@ -100,7 +101,7 @@ class Daemon(Real):
             super().start()
         finally:
             subprocess.Popen = popen
-            os.environ["ASAN_OPTIONS"] = quarantine
+            os.environ["ASAN_OPTIONS"] = sanitizer
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     def status(self):

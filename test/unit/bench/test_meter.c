@@ -178,7 +178,7 @@ static void a_stanza_is_cut_short(void **state)
 static void an_id_is_forged(void **state)
 {
     stage *s = *state;
-    char *id = strstr(s->bytes[4], " id='");
+    char *id = memmem(s->bytes[4], s->lens[4], " id='", 5);
     assert_non_null(id);
     id[5 + 8 + 1 + 9] = '9'; /* number 9 instead of 2 */
     assert_int_equal(arrive(s, 4), UINT32_MAX);
