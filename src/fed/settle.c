@@ -5,6 +5,19 @@
 #include "fed/pair.h"
 #include "fed/route.h"
 
+/* A fast link would carry its whole flight from one sweep to the next: much memory, and none of it in the cache. */
+enum { CONFIRM_EACH = 128 * 1024 };
+
+static void confirm(fed_link *l, fed_conn *c)
+{
+    if (l->flight.stanzas == 0) return;
+    uint64_t acked = l->f->world->acked(l->f->w, c->io);
+    for (fed_item *item; (item = fed_queue_peek(&l->flight)) != NULL && item->end <= acked;)
+        fed_route_written(l->f, fed_queue_take(&l->flight));
+    l->confirm_at = l->flight.bytes + CONFIRM_EACH;
+    if (l->flight.stanzas == 0) fed_chain_take(&l->flying);
+}
+
 void fed_settle_sent(fed_link *l, fed_item *item)
 {
     fed_queue one;
@@ -14,15 +27,7 @@ void fed_settle_sent(fed_link *l, fed_item *item)
     fed_queue_append(&l->flight, &one); /* caps do not apply: it was let in long ago */
     if (l->flying.on == NULL) fed_chain_add(&l->f->flying, &l->flying);
     fed_timer_sooner(&l->f->timers, &l->f->sweep, l->f->now + l->f->config->limits.sweep_ms);
-}
-
-static void confirm(fed_link *l, fed_conn *c)
-{
-    if (l->flight.stanzas == 0) return;
-    uint64_t acked = l->f->world->acked(l->f->w, c->io);
-    for (fed_item *item; (item = fed_queue_peek(&l->flight)) != NULL && item->end <= acked;)
-        fed_route_written(l->f, fed_queue_take(&l->flight));
-    if (l->flight.stanzas == 0) fed_chain_take(&l->flying);
+    if (l->flight.bytes >= l->confirm_at) confirm(l, l->conn);
 }
 
 void fed_settle_confirm(fed_link *l)

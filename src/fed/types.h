@@ -129,13 +129,14 @@ struct fed_link {
     bool trying;      /* inside try_next: failures are seen there */
     bool given_up;    /* no further endpoint */
     bool cert_ok;
-    fed_chain pairs;  /* by pair->hook */
-    fed_chain round;  /* by pair->round: deficit round robin */
-    fed_queue flight; /* handed to the stream, fate unknown; in order of `end` */
-    fed_hook flying;  /* on f->flying while flight is not empty */
-    fed_chain checks; /* by check->on_target */
-    fed_chain guests; /* other targets it serves, by target->guest */
-    s2s_err why;      /* last failure of an attempt */
+    fed_chain pairs;   /* by pair->hook */
+    fed_chain round;   /* by pair->round: deficit round robin */
+    fed_queue flight;  /* handed to the stream, fate unknown; in order of `end` */
+    fed_hook flying;   /* on f->flying while flight is not empty */
+    size_t confirm_at; /* bytes of flight at which the kernel is asked before the sweep does */
+    fed_chain checks;  /* by check->on_target */
+    fed_chain guests;  /* other targets it serves, by target->guest */
+    s2s_err why;       /* last failure of an attempt */
     const char *cond;
     uint64_t up_at;
     unsigned failures; /* of the target before this link came up */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fed/types.h"
+
 static void number(char id[32], int n)
 {
     snprintf(id, 32, "n%d", n);
@@ -346,6 +348,29 @@ static void queue_full_then_old(void **state)
     sim_end_all(s);
 }
 
+/* What the peer has acknowledged is let go by its bytes too: no sweep comes here. */
+static void flight_is_bounded(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    char id[32];
+    s->config.limits.sweep_ms = 3600000;
+    sim_start(s);
+    sim_send(sim_hq(s), "v@loc.example", "u@far.example", "n0", 10);
+    sim_run(s, 100);
+    for (int i = 1; i < 3000; i++) {
+        number(id, i);
+        sim_send(sim_hq(s), "v@loc.example", "u@far.example", id, 1000);
+    }
+    sim_run(s, 1000);
+    assert_int_equal(in_order(far), 3000);
+    assert_in_range(s->fed->total.bytes, 1, 600000);
+    assert_int_equal(sim_ledger(s, FED_OUTBOUND).written, 3000); /* who asks is told the whole truth */
+    assert_int_equal(s->fed->total.bytes, 0);
+    sim_end_all(s);
+}
+
 /* Inbound, the connection is paused instead, and nothing is lost. */
 static void remote_is_paused(void **state)
 {
@@ -542,6 +567,7 @@ int main(void)
         cmocka_unit_test(killed_again_and_again),
         cmocka_unit_test(closed_properly),
         cmocka_unit_test(queue_full_then_old),
+        cmocka_unit_test(flight_is_bounded),
         cmocka_unit_test(remote_is_paused),
         cmocka_unit_test(dead_domain),
         cmocka_unit_test(not_found_at_once),
