@@ -366,7 +366,8 @@ static void flight_is_bounded(void **state)
     sim_run(s, 1000);
     assert_int_equal(in_order(far), 3000);
     assert_in_range(s->fed->total.bytes, 1, 600000);
-    assert_int_equal(sim_ledger(s, FED_OUTBOUND).written, 3000); /* who asks is told the whole truth */
+    assert_int_equal(sim_ledger(s, FED_OUTBOUND).written,
+                     3000); /* who asks is told the whole truth */
     assert_int_equal(s->fed->total.bytes, 0);
     sim_end_all(s);
 }
