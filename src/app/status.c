@@ -7,6 +7,12 @@
 
 #include "app/status_priv.h"
 
+static const app_column SERVERS[] = {
+    {"name", "SERVER", APP_CELL_TEXT},           {"state", "STATE", APP_CELL_TEXT},
+    {"endpoint", "ENDPOINT", APP_CELL_TEXT},     {"pairs", "PAIRS", APP_CELL_NUMBER},
+    {"queued", "QUEUED", APP_CELL_NUMBER},       {"queued_bytes", NULL, APP_CELL_NUMBER},
+    {"backoff_ms", "WAITS MS", APP_CELL_NUMBER}, {"why", "LAST FAILURE", APP_CELL_TEXT},
+};
 static const app_column LINKS[] = {
     {"id", "ID", APP_CELL_NUMBER},           {"side", "SIDE", APP_CELL_TEXT},
     {"role", "ROLE", APP_CELL_TEXT},         {"state", "STATE", APP_CELL_TEXT},
@@ -37,6 +43,7 @@ static const app_column WHYS[] = {
 
 #define COLUMNS(a) a, sizeof(a) / sizeof *(a)
 static const app_table TABLES[APP_TABLES] = {
+    [APP_SERVERS] = {"servers", "Local servers", COLUMNS(SERVERS), NULL, 0, 0, {0}},
     [APP_LINKS] = {"links", "Links", COLUMNS(LINKS), NULL, 0, 0, {0}},
     [APP_PAIRS] = {"pairs", "Pairs", COLUMNS(PAIRS), NULL, 0, 0, {0}},
     [APP_REMOTES] = {"remotes", "Remote domains", COLUMNS(REMOTES), NULL, 0, 0, {0}},
@@ -146,6 +153,17 @@ static union app_value address(app_status *s, const fed_addr *a)
 {
     char text[FED_ADDR_TEXT];
     return a->family ? copied(s, fed_addr_print(a, text)) : constant("");
+}
+
+void app_status_add_server(app_status *s, const fed_server_view *v)
+{
+    const union app_value row[] = {
+        copied(s, v->name), copied(s, v->state),     copied(s, v->endpoint), number(v->pairs),
+        number(v->queued),  number(v->queued_bytes), number(v->backoff_ms),  copied(s, v->why),
+    };
+    _Static_assert(sizeof row / sizeof *row == sizeof SERVERS / sizeof *SERVERS,
+                   "a cell per column");
+    add_row(s, APP_SERVERS, row);
 }
 
 void app_status_add_conn(app_status *s, const fed_conn_view *v)

@@ -18,12 +18,13 @@ typedef struct app_status_facts {
     uint64_t log_dropped, log_held_back;
 } app_status_facts;
 
-/* The picture: sweeps the ledger, walks connections, pairs, remotes and counters. */
+/* The picture: sweeps the ledger, walks servers, connections, pairs, remotes and counters. */
 app_status *app_status_take(fed *f, const app_status_facts *facts);
 void app_status_free(app_status *s);
 
 /* The pieces of it, for tests. Views are copied. */
 app_status *app_status_new(const app_status_facts *facts);
+void app_status_add_server(app_status *s, const fed_server_view *v);
 void app_status_add_conn(app_status *s, const fed_conn_view *v);
 void app_status_add_pair(app_status *s, const fed_pair_view *v);
 void app_status_add_remote(app_status *s, const fed_remote_view *v);

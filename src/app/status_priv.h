@@ -36,7 +36,7 @@ typedef struct app_table {
     unsigned width[APP_COLUMNS_MAX];
 } app_table;
 
-enum { APP_LINKS, APP_PAIRS, APP_REMOTES, APP_WHYS, APP_TABLES };
+enum { APP_SERVERS, APP_LINKS, APP_PAIRS, APP_REMOTES, APP_WHYS, APP_TABLES };
 
 struct app_status {
     app_arena *arena;

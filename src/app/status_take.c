@@ -1,6 +1,11 @@
 /* status_take.c - the picture of a live fed. */
 #include "app/status_priv.h"
 
+static void add_server(void *ctx, const fed_server_view *v)
+{
+    app_status_add_server(ctx, v);
+}
+
 static void add_conn(void *ctx, const fed_conn_view *v)
 {
     app_status_add_conn(ctx, v);
@@ -26,6 +31,7 @@ app_status *app_status_take(fed *f, const app_status_facts *facts)
     app_status *s = app_status_new(facts);
     fed_ledger_read(f, FED_INBOUND, &s->ledger[FED_INBOUND]);
     fed_ledger_read(f, FED_OUTBOUND, &s->ledger[FED_OUTBOUND]);
+    fed_each_server(f, add_server, s);
     fed_each_conn(f, add_conn, s);
     fed_each_pair(f, add_pair, s);
     fed_each_remote(f, add_remote, s);

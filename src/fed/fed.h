@@ -90,9 +90,22 @@ typedef struct fed_remote_view {
     const char *why;     /* last failure: error name, "" none */
     char endpoint[FED_ADDR_TEXT];
 } fed_remote_view;
+typedef struct fed_server_view {
+    const char *name;
+    const char
+        *state; /* up; dialling; down: what was tried last failed; idle: no trunk was needed */
+    uint64_t backoff_ms;          /* left */
+    const char *why;              /* last failure since it was last proved: error name, "" none */
+    char endpoint[FED_ADDR_TEXT]; /* last dialled, "" none yet */
+    size_t pairs;                 /* open on its trunks */
+    size_t queued;                /* stanzas for it, not yet final */
+    size_t queued_bytes;
+} fed_server_view;
 void fed_each_conn(const fed *f, void (*each)(void *ctx, const fed_conn_view *v), void *ctx);
 void fed_each_pair(const fed *f, void (*each)(void *ctx, const fed_pair_view *v), void *ctx);
 void fed_each_remote(const fed *f, void (*each)(void *ctx, const fed_remote_view *v), void *ctx);
+/* All local servers, in the order of the settings. */
+void fed_each_server(const fed *f, void (*each)(void *ctx, const fed_server_view *v), void *ctx);
 /* Counters by error name: how often each why ended a link, an attempt or a stanza. */
 void fed_each_why(const fed *f,
                   void (*each)(void *ctx, const char *what, const s2s_err_info *why,

@@ -127,6 +127,61 @@ void fed_each_remote(const fed *f, void (*each)(void *ctx, const fed_remote_view
     }
 }
 
+/* ---- local servers ---- */
+
+static const char *server_state(const fed_target *t)
+{
+    switch (t->state) {
+    case FED_TARGET_UP: return "up";
+    case FED_TARGET_RESOLVING:
+    case FED_TARGET_DIALLING: return "dialling";
+    case FED_TARGET_BACKOFF: return "down";
+    case FED_TARGET_IDLE: break;
+    }
+    return t->why != S2S_E_OK ? "down" : "idle";
+}
+
+static void add_link(const fed_link *l, fed_server_view *v)
+{
+    for (const fed_hook *h = l->pairs.first; h != NULL; h = h->next)
+        v->pairs += FED_OF(const fed_pair, hook, h)->state == FED_PAIR_OPEN ? 1 : 0;
+    v->queued += l->flight.stanzas;
+    v->queued_bytes += l->flight.bytes;
+}
+
+static void add_queues(const fed_target *t, fed_server_view *v)
+{
+    for (const fed_node *n = NULL; (n = fed_table_walk(&t->f->pairs, n)) != NULL;) {
+        const fed_pair *p = FED_OF(const fed_pair, node, n);
+        if (p->target != t) continue;
+        v->queued += p->queue.stanzas;
+        v->queued_bytes += p->queue.bytes;
+    }
+}
+
+static void view_server(const fed_target *t, fed_server_view *v)
+{
+    *v = (fed_server_view){
+        .name = t->server->name,
+        .state = server_state(t),
+        .backoff_ms = fed_backoff_left(&t->backoff, t->f->now),
+        .why = t->why != S2S_E_OK ? s2s_err_of(t->why)->name : "",
+    };
+    if (t->endpoint.family != 0) fed_addr_print(&t->endpoint, v->endpoint);
+    for (const fed_hook *h = t->links.first; h != NULL; h = h->next)
+        add_link(FED_OF(const fed_link, hook, h), v);
+    add_queues(t, v);
+}
+
+void fed_each_server(const fed *f, void (*each)(void *ctx, const fed_server_view *v), void *ctx)
+{
+    for (size_t i = 0; i < f->config->n_servers; i++) {
+        fed_server_view v;
+        view_server(f->servers[i], &v);
+        each(ctx, &v);
+    }
+}
+
 void fed_flush(fed *f, const s2s_domain *remote)
 {
     fed_turn_begin(f);

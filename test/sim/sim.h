@@ -165,6 +165,7 @@ unsigned sim_verdicts(const sim_host *h, s2s_verdict v); /* answers to sim_ask *
 fed_pair_view sim_pair(sim *s, const char *from,
                        const char *to); /* from.len 0: fed does not know it */
 fed_remote_view sim_target(sim *s, const char *domain);
+fed_server_view sim_server_view(sim *s, const char *name); /* fails when there is none */
 s2s_domain sim_domain(const char *text);
 void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
              const char *id, char out[65]); /* as fed makes it */

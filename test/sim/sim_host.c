@@ -506,6 +506,25 @@ fed_remote_view sim_target(sim *s, const char *domain)
     return w.found;
 }
 
+typedef struct wanted_server {
+    const char *name;
+    fed_server_view found;
+} wanted_server;
+
+static void match_server(void *ctx, const fed_server_view *v)
+{
+    wanted_server *w = ctx;
+    if (strcmp(v->name, w->name) == 0) w->found = *v;
+}
+
+fed_server_view sim_server_view(sim *s, const char *name)
+{
+    wanted_server w = {.name = name, .found = {.name = NULL}};
+    fed_each_server(s->fed, match_server, &w);
+    S2S_ASSERT(w.found.name != NULL);
+    return w.found;
+}
+
 static void count_conn(void *ctx, const fed_conn_view *v)
 {
     (void)v;

@@ -281,6 +281,57 @@ static void flood_is_fair(void **state)
     sim_end_all(s);
 }
 
+/* What an operator sees of a local server: not needed yet, up, killed, back. */
+static void server_is_shown(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    sim_server(s, "lab", "10.0.0.20", "lab.example");
+    sim_start(s);
+    fed_server_view v = sim_server_view(s, "hq");
+    assert_string_equal(v.state, "idle");
+    assert_string_equal(v.endpoint, "");
+    sim_send(far, "u@far.example", "v@loc.example", "m1", 10);
+    sim_send(far, "u@far.example", "w@loc2.example", "m2", 10);
+    sim_run(s, 1000);
+    v = sim_server_view(s, "hq");
+    assert_string_equal(v.state, "up");
+    assert_string_equal(v.endpoint, "10.0.0.10:5269");
+    assert_string_equal(v.why, "");
+    assert_int_equal(v.pairs, 2);
+    assert_int_equal(v.queued, 0);
+    sim_hq(s)->unplugged = true;
+    sim_send(far, "u@far.example", "v@loc.example", "m3", 10);
+    sim_settle(s);
+    v = sim_server_view(s, "hq");
+    assert_string_equal(v.state, "up");
+    assert_int_equal(v.queued, 1); /* in flight */
+    assert_true(v.queued_bytes > 0);
+    sim_kill(sim_hq(s));
+    sim_send(far, "u@far.example", "v@loc.example", "m4", 10);
+    sim_run(s, 3000);
+    v = sim_server_view(s, "hq");
+    assert_string_equal(v.state, "down");
+    assert_string_equal(v.why, "tcp_refused");
+    assert_in_range(v.backoff_ms, 1, 1000);
+    assert_int_equal(v.pairs, 0);
+    assert_int_equal(v.queued, 1); /* m3 is in doubt, and was bounced */
+    sim_revive(sim_hq(s));
+    sim_hq(s)->blackhole = true;
+    sim_run(s, 1500);
+    assert_string_equal(sim_server_view(s, "hq").state, "dialling");
+    sim_hq(s)->blackhole = false;
+    sim_run(s, 15000);
+    v = sim_server_view(s, "hq");
+    assert_string_equal(v.state, "up");
+    assert_string_equal(v.why, "");
+    assert_int_equal(v.pairs, 1);
+    assert_int_equal(v.queued, 0);
+    assert_string_equal(sim_server_view(s, "lab").state, "idle");
+    sim_end_all(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +346,7 @@ int main(void)
         cmocka_unit_test(vetted),
         cmocka_unit_test(trunk_pair_asked_again),
         cmocka_unit_test(flood_is_fair),
+        cmocka_unit_test(server_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

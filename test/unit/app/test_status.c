@@ -61,6 +61,17 @@ static app_status *make_picture(void)
     fed_conn_view trunk = conn;
     trunk.id = 8, trunk.side = FED_INSIDE, trunk.role = S2S_INITIATING, trunk.tls = NULL;
     trunk.server = "hq", trunk.ours.len = 0, trunk.state = "features";
+    const fed_server_view hq = {.name = "hq",
+                                .state = "down",
+                                .backoff_ms = 250,
+                                .why = "tcp_refused",
+                                .endpoint = "10.0.0.10:5269",
+                                .pairs = 3,
+                                .queued = 4,
+                                .queued_bytes = 4000};
+    const fed_server_view branch = {.name = "branch", .state = "idle", .why = ""};
+    app_status_add_server(s, &hq);
+    app_status_add_server(s, &branch);
     app_status_add_conn(s, &conn);
     app_status_add_conn(s, &trunk);
     fed_pair_view pair = {.from = domain("loc.example"),
@@ -158,6 +169,17 @@ static void json_says_it_all(void **state)
     assert_string_equal(text_of(trunk, "tls"), "");
     assert_string_equal(text_of(trunk, "server"), "hq");
     assert_string_equal(text_of(trunk, "ours"), "");
+    const json_t *servers = json_object_get(root, "servers"), *hq = json_array_get(servers, 0);
+    assert_int_equal(json_array_size(servers), 2);
+    assert_string_equal(text_of(hq, "name"), "hq");
+    assert_string_equal(text_of(hq, "state"), "down");
+    assert_string_equal(text_of(hq, "endpoint"), "10.0.0.10:5269");
+    assert_string_equal(text_of(hq, "why"), "tcp_refused");
+    assert_int_equal(number_of(hq, "pairs"), 3);
+    assert_int_equal(number_of(hq, "queued"), 4);
+    assert_int_equal(number_of(hq, "queued_bytes"), 4000);
+    assert_int_equal(number_of(hq, "backoff_ms"), 250);
+    assert_string_equal(text_of(json_array_get(servers, 1), "endpoint"), "");
     const json_t *pair = json_array_get(json_object_get(root, "pairs"), 0);
     assert_string_equal(text_of(pair, "way"), "outbound");
     assert_string_equal(text_of(pair, "proof"), "");
@@ -220,6 +242,11 @@ static void text_for_people(void **state)
     assert_string_equal(
         text,
         "causeway 0.1.0, up 1d 2h 03m 04s\n"
+        "\n"
+        "Local servers (2)\n"
+        "SERVER  STATE  ENDPOINT        PAIRS  QUEUED  WAITS MS  LAST FAILURE\n"
+        "hq      down   10.0.0.10:5269      3       4       250  tcp_refused\n"
+        "branch  idle   -                   0       0         0  -\n"
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
