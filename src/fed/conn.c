@@ -185,8 +185,8 @@ static void dispatch(fed_conn *c, const s2s_event *ev)
     case S2S_EV_NEED_TLS: start_tls(c); return;
     case S2S_EV_CLOSED: stream_ended(c, S2S_E_PEER_CLOSED, ev); return;
     case S2S_EV_DEAD: stream_ended(c, ev->err, ev); return;
-    case S2S_EV_NOTE: fed_say_noted(c, ev); return;
     case S2S_EV_NONE: return;
+    case S2S_EV_NOTE: fed_say_noted(c, ev); break;
     case S2S_EV_HEAD:
     case S2S_EV_READY:
     case S2S_EV_MAKE_KEY:

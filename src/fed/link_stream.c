@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fed/conn.h"
+#include "fed/deaf.h"
 #include "fed/hold.h"
 #include "fed/link.h"
 #include "fed/link_priv.h"
@@ -157,6 +158,7 @@ static fed_pair *pair_of(fed_link *l, const s2s_event *ev)
 
 static void pair_open(fed_link *l, const s2s_event *ev)
 {
+    fed_deaf_heard(l);
     fed_pair *p = pair_of(l, ev);
     if (is_head_pair(l, &ev->from, &ev->to)) l->in_external = false;
     fed_say_pair_open(l->f, l->conn, &ev->from, &ev->to, ev->proof);
@@ -176,6 +178,7 @@ static bool is_of_the_endpoint(const fed_link *l, const s2s_event *ev)
 
 static void pair_refused(fed_link *l, const s2s_event *ev)
 {
+    fed_deaf_heard(l);
     fed_pair *p = pair_of(l, ev);
     if (p == NULL) return;
     if (is_of_the_endpoint(l, ev)) {
@@ -201,6 +204,7 @@ void fed_link_event(fed_link *l, const s2s_event *ev)
         settle_on_it(l);
         fed_verify_answered(l, ev);
         return;
+    case S2S_EV_NOTE: fed_deaf_heard(l); return; /* an answer that comes too late is one of these */
     case S2S_EV_NONE:
     case S2S_EV_NEED_TLS:
     case S2S_EV_AUTH:
@@ -208,7 +212,6 @@ void fed_link_event(fed_link *l, const s2s_event *ev)
     case S2S_EV_CHECK_KEY:
     case S2S_EV_STANZA:
     case S2S_EV_STANZA_REFUSED:
-    case S2S_EV_NOTE:
     case S2S_EV_CLOSED:
     case S2S_EV_DEAD: return; /* conn.c, or the other role */
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fed/conn.h"
+#include "fed/deaf.h"
 #include "fed/hold.h"
 #include "fed/link.h"
 #include "fed/route.h"
@@ -174,15 +175,21 @@ static void expire(fed_pair *p, uint64_t at, s2s_err why)
     fed_pair_shrunk(p);
 }
 
+/* The peer did not answer in time. */
+static void unanswered(fed_pair *p)
+{
+    fed_link *l = p->link;
+    s2s_stream_drop_pair(l->conn->s, &p->from, &p->to);
+    fed_conn_poke(l->conn);
+    fed_pair_refused(p, S2S_E_DIALBACK_TIMEOUT, (s2s_span){NULL, 0});
+    fed_deaf_unanswered(l, p->answer_by - p->f->config->limits.dialback_ms);
+}
+
 static void fire(fed *f, fed_timer *t)
 {
     fed_pair *p = FED_OF(fed_pair, timer, t);
     expire(p, f->now, why_waiting(p));
-    if (p->state == FED_PAIR_ASKED && p->answer_by <= f->now) {
-        s2s_stream_drop_pair(p->link->conn->s, &p->from, &p->to);
-        fed_conn_poke(p->link->conn);
-        fed_pair_refused(p, S2S_E_DIALBACK_TIMEOUT, (s2s_span){NULL, 0});
-    }
+    if (p->state == FED_PAIR_ASKED && p->answer_by <= f->now) unanswered(p);
     fed_pair_go(p);
     arm(p);
     fed_pair_loosen(p);

@@ -139,7 +139,9 @@ struct fed_link {
     s2s_err why;       /* last failure of an attempt */
     const char *cond;
     uint64_t up_at;
-    unsigned failures; /* of the target before this link came up */
+    unsigned unanswered;    /* keys in a row that were not answered (deaf.c) */
+    uint64_t unanswered_at; /* ms: keys asked until then do not count */
+    unsigned failures;      /* of the target before this link came up */
     fed_hook loose;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fed/conn.h"
+#include "fed/deaf.h"
 #include "fed/link.h"
 #include "fed/say.h"
 #include "fed/target.h"
@@ -176,5 +177,6 @@ void fed_verify_key(fed_conn *c, const s2s_event *ev)
     c->f->world->dialback_key(c->f->w, c->side, &from, &to, ev->id, key);
     bool valid = same_key(ev->key, key, strlen(key));
     fed_say_key_checked(c, &from, &to, valid);
+    if (valid && c->side == FED_INSIDE) fed_deaf_asked_about(c, ev->id);
     s2s_stream_answer_verify(c->s, &from, &to, ev->id, valid ? S2S_VALID : S2S_INVALID, NULL);
 }

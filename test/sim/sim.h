@@ -33,6 +33,7 @@ typedef enum sim_prove {
     SIM_PROVE_VALID,
     SIM_PROVE_INVALID,
     SIM_PROVE_ERROR, /* with host->prove_cond */
+    SIM_PROVE_ASKS,  /* asks us, and keeps to itself what we said */
     SIM_PROVE_MUTE
 } sim_prove;
 
@@ -149,6 +150,8 @@ void sim_ask(sim_host *h, const char *from, const char *to, const char *id,
 void sim_kill(sim_host *h);    /* -9: connections reset, what the program had not read is gone */
 void sim_revive(sim_host *h);
 void sim_shut(sim_host *h); /* closes its streams properly */
+void sim_deafen(
+    sim_host *h); /* what comes over its connections of now is read and not listened to */
 void sim_cut(
     sim_host *h); /* fed learns that all connections with it broke; its machine got nothing more */
 

@@ -176,7 +176,7 @@ static void verify(sim_end *e, const s2s_event *ev)
 {
     sim_end *v = sim_connect(e->host, &ev->to, &ev->from);
     if (v == NULL) return;
-    v->asks_for = e->pipe->id;
+    if (e->host->prove != SIM_PROVE_ASKS) v->asks_for = e->pipe->id;
     v->asked_from = ev->from;
     v->asked_to = ev->to;
     S2S_ASSERT(s2s_stream_ask_verify(v->st, &ev->to, &ev->from, s2s_stream_id(e->st), ev->key) ==
@@ -193,7 +193,8 @@ static void prove(sim_end *e, const s2s_event *ev)
         return;
     }
     switch (h->prove) {
-    case SIM_PROVE_VERIFY: verify(e, ev); return;
+    case SIM_PROVE_VERIFY:
+    case SIM_PROVE_ASKS: verify(e, ev); return;
     case SIM_PROVE_VALID:
         s2s_stream_answer_result(e->st, &from, &to, S2S_VALID, NULL, S2S_PROOF_DIALBACK);
         if (h->closes_when_proved) close_end(e);
@@ -316,8 +317,17 @@ void sim_end_walk(sim_end *e)
 
 void sim_end_feed(sim_end *e, s2s_span bytes)
 {
+    if (e->deaf) return;
     s2s_stream_feed(e->st, bytes);
     sim_end_walk(e);
+}
+
+void sim_deafen(sim_host *h)
+{
+    for (size_t i = 0; i < h->s->n_pipes; i++) {
+        sim_end *e = h->s->pipes[i]->end;
+        if (e != NULL && e->host == h) e->deaf = true;
+    }
 }
 
 void sim_end_tls(sim_end *e)

@@ -57,6 +57,7 @@ struct sim_end {
     size_t n_pending;
     bool wants_tls;
     bool over; /* flush, then FIN */
+    bool deaf;
     /* made to ask about a key: whose db:result waits for it */
     unsigned asks_for; /* pipe id, 0: none */
     s2s_domain asked_from, asked_to;

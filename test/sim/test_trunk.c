@@ -332,6 +332,92 @@ static void server_is_shown(void **state)
     sim_end_all(s);
 }
 
+/* It takes what is sent and answers nothing any more: two keys in a row had their time, and there is a new trunk. */
+static void goes_deaf(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    sim_host *new = sim_remote(s, "new.example", "192.0.2.11");
+    s->config.limits.dialback_ms = 10000;
+    sim_start(s);
+    sim_send(far, "u@far.example", "v@loc.example", "m1", 10);
+    sim_run(s, 1000);
+    sim_deafen(sim_hq(s));
+    sim_send(new, "u@new.example", "v@loc.example", "n1", 10);
+    sim_run(s, 20000);
+    sim_send(far, "u@far.example", "v@loc.example", "lost", 10); /* its kernel takes it */
+    sim_settle(s);
+    assert_int_equal(sim_hq(s)->accepted, 1);
+    sim_run(s, 5000);
+    assert_true(sim_logged(s, "conn_ended", "why=trunk_deaf"));
+    assert_int_equal(sim_hq(s)->accepted, 2);
+    assert_int_equal(sim_count(sim_hq(s), "n1", NULL), 1);
+    sim_send(far, "u@far.example", "v@loc.example", "m2", 10);
+    sim_run(s, 1000);
+    assert_int_equal(sim_count(sim_hq(s), "m2", NULL), 1);
+    assert_int_equal(sim_count(sim_hq(s), "lost", NULL), 0);
+    assert_string_equal(sim_server_view(s, "hq").state, "up");
+    fed_ledger_view v = sim_ledger(s, FED_INBOUND);
+    assert_int_equal(v.accepted, 4);
+    assert_int_equal(v.written, 4);
+    sim_end_all(s);
+}
+
+/* Keys may stay unanswered for ever: as long as others are answered, the trunk carries what is proved. */
+static void answers_others(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far[REMOTES];
+    char from[64];
+    remotes(s, far);
+    s->config.limits.dialback_ms = 10000;
+    sim_start(s);
+    for (int i = 1; i < 12; i++) {
+        sim_hq(s)->prove = SIM_PROVE_MUTE;
+        sim_send(far[0], "u@r0.example", "v@loc.example", "never", 10);
+        sim_run(s, 5000);
+        sim_hq(s)->prove = SIM_PROVE_VALID;
+        snprintf(from, sizeof from, "u@r%d.example", i);
+        sim_send(far[i], from, "v@loc2.example", "m", 10);
+        sim_run(s, 1000);
+        sim_hq(s)->prove = SIM_PROVE_MUTE;
+        sim_run(s, 5000);
+    }
+    assert_true(sim_logged(s, "pair_refused", "why=dialback_timeout"));
+    assert_int_equal(sim_hq(s)->accepted, 1);
+    assert_int_equal(sim_count(sim_hq(s), "m", NULL), 11);
+    sim_end_all(s);
+}
+
+/* It asks us about the keys, so it has read them, whatever keeps it from answering. */
+static void asks_and_is_silent(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far[REMOTES];
+    char from[64];
+    remotes(s, far);
+    s->config.limits.dialback_ms = 10000;
+    sim_start(s);
+    sim_send(far[0], "u@r0.example", "v@loc.example", "m", 10);
+    sim_run(s, 1000);
+    sim_hq(s)->prove = SIM_PROVE_ASKS;
+    for (int i = 1; i < 12; i++) {
+        snprintf(from, sizeof from, "u@r%d.example", i);
+        sim_send(far[i], from, "v@loc.example", "n", 10);
+        sim_run(s, 8000);
+    }
+    sim_send(far[0], "u@r0.example", "v@loc.example", "m", 10);
+    sim_run(s, 1000);
+    assert_true(sim_logged(s, "pair_refused", "why=dialback_timeout"));
+    assert_int_equal(sim_hq(s)->accepted, 1);
+    assert_int_equal(sim_count(sim_hq(s), "m", NULL), 2);
+    assert_int_equal(sim_count(sim_hq(s), "n", NULL), 0);
+    sim_end_all(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +433,9 @@ int main(void)
         cmocka_unit_test(trunk_pair_asked_again),
         cmocka_unit_test(flood_is_fair),
         cmocka_unit_test(server_is_shown),
+        cmocka_unit_test(goes_deaf),
+        cmocka_unit_test(answers_others),
+        cmocka_unit_test(asks_and_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
