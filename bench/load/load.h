@@ -6,6 +6,7 @@
 
 #include "actor.h"
 #include "meter.h"
+#include "usage.h"
 
 typedef enum load_way { WAY_IN = 1, WAY_OUT = 2, WAY_BOTH = 3 } load_way;
 
@@ -34,11 +35,6 @@ typedef struct load_lane { /* what goes over one link */
 
 typedef enum load_phase { PHASE_SETUP, PHASE_WARM, PHASE_MEASURE, PHASE_DRAINED } load_phase;
 
-typedef struct load_usage {   /* of the server under test */
-    double cpu, user, system; /* s since it began; cpu is the finer figure */
-    double rss_kb, rss_peak_kb;
-} load_usage;
-
 typedef struct load {
     const load_plan *plan;
     actors *actors;
@@ -55,7 +51,7 @@ typedef struct load {
     uint64_t moved;        /* ns when nothing was missing, or something arrived */
     uint64_t setup_ns;
     uint64_t sent_before, octets_before; /* at the phase's begin */
-    load_usage before, after, idle; /* around the measured phase; idle: links up, nothing sent */
+    used before, after, idle; /* around the measured phase; idle: links up, nothing sent */
     void (*progress)(const struct load *l);
     const volatile int *stopped;
 } load;
@@ -65,7 +61,5 @@ bool load_prepare(load *l, const load_plan *plan);
 /* Brings the links up, warms, measures, drains. False: it did not come to its end; l->broke says why, if anything is known. */
 bool load_run(load *l);
 void load_free(load *l);
-
-bool usage_read(int pid, load_usage *u); /* usage.c; false: there is no such process */
 
 #endif
