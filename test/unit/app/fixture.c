@@ -1,11 +1,13 @@
 #include "fixture.h"
 
 #include <ftw.h>
+#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,4 +128,28 @@ void fixture_write(const char *file, const char *text, size_t len, unsigned mode
     S2S_ASSERT(out != NULL && fwrite(text, 1, len, out) == len);
     fclose(out);
     S2S_ASSERT(chmod(file, mode) == 0);
+}
+
+static bool is_free(uint16_t port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    S2S_ASSERT(fd >= 0);
+    bool yes = bind(fd, (struct sockaddr *)&in, sizeof in) == 0;
+    close(fd);
+    return yes;
+}
+
+/* Below net.ipv4.ip_local_port_range as it comes; tests at the same time begin far from each other. */
+uint16_t fixture_port(void)
+{
+    enum { FIRST = 10000, PORTS = 22000, APART = 97 };
+    static unsigned given;
+    for (unsigned tries = 0; tries < PORTS; tries++) {
+        unsigned at = (unsigned)getpid() * APART + given++;
+        uint16_t port = (uint16_t)(FIRST + at % PORTS);
+        if (is_free(port)) return port;
+    }
+    S2S_ASSERT(!"no port is free");
+    return 0;
 }

@@ -5,6 +5,7 @@
 #define FIXTURE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Makes the folder and goes there:
  *   org.pem/.key   example.org            net.pem/.key  example.net       conf.pem/.key  conference.example.org
@@ -16,5 +17,9 @@ int fixture_remove(void **state); /* and goes back */
 
 char *fixture_read(const char *file, size_t *len); /* for free(); asserts that it could */
 void fixture_write(const char *file, const char *text, size_t len, unsigned mode);
+
+/* A port nobody has on any address. Not one of those the kernel hands out: another test, run at the same time, would be
+ * given it before we listen. */
+uint16_t fixture_port(void);
 
 #endif

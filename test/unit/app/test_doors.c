@@ -34,18 +34,6 @@ static struct sockaddr_in address(const char *host, uint16_t port)
     return in;
 }
 
-/* One that nobody listens on. */
-static uint16_t free_port(void)
-{
-    struct sockaddr_in in = address("127.0.0.1", 0);
-    socklen_t len = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-    close(fd);
-    return ntohs(in.sin_port);
-}
-
 static void came(void *ctx, fed_side side, int fd, const io_addr *peer)
 {
     hall *h = ctx;
@@ -80,7 +68,7 @@ static hall *open_hall(const char *outside, const char *inside)
     io_loop_settings_init(&how);
     h->loop = io_loop_new(&how);
     assert_non_null(h->loop);
-    h->port = free_port();
+    h->port = fixture_port();
     snprintf(a, sizeof a, "\"%s:%u\"", outside, h->port);
     snprintf(b, sizeof b, "\"%s:%u\"", inside, h->port);
     h->s = load(a, b);

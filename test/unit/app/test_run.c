@@ -35,22 +35,12 @@ static struct sockaddr_in address(const char *host, uint16_t port)
     return in;
 }
 
-static int bound(const char *host, uint16_t *port)
+static int bound(const char *host, uint16_t port)
 {
-    struct sockaddr_in in = address(host, *port);
-    socklen_t len = sizeof in;
+    struct sockaddr_in in = address(host, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-    *port = ntohs(in.sin_port);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     return fd;
-}
-
-static uint16_t free_port(void)
-{
-    uint16_t port = 0;
-    close(bound("127.0.0.1", &port));
-    return port;
 }
 
 static void write_settings(uint16_t port, const char *more)
@@ -128,7 +118,7 @@ static void it_serves_and_drains(void **state)
     (void)state;
     int log;
     char text[4096] = "";
-    uint16_t port = free_port();
+    uint16_t port = fixture_port();
     write_settings(port, "");
     pid_t child = start(&log);
     assert_true(reads(log, "event=ready"));
@@ -151,7 +141,7 @@ static void a_second_signal_ends_it_at_once(void **state)
     (void)state;
     int log;
     char got[4096];
-    uint16_t port = free_port();
+    uint16_t port = fixture_port();
     struct sockaddr_in in = address("127.0.0.1", port);
     write_settings(port, "limits: {close: 60s, drain: 10m}\n");
     pid_t child = start(&log);
@@ -180,7 +170,7 @@ static void a_wrong_file_starts_nothing(void **state)
 {
     (void)state;
     int log;
-    uint16_t port = free_port();
+    uint16_t port = fixture_port();
     write_settings(port, "doubt: perhaps\n");
     pid_t child = start(&log);
     assert_true(reads(log, "run.yaml:6:8: doubt: \"perhaps\" is none of its words"));
@@ -194,8 +184,8 @@ static void an_address_in_use_starts_nothing(void **state)
 {
     (void)state;
     int log;
-    uint16_t port = free_port();
-    int fd = bound("127.0.0.9", &port);
+    uint16_t port = fixture_port();
+    int fd = bound("127.0.0.9", port);
     assert_int_equal(listen(fd, 1), 0);
     write_settings(port, "");
     pid_t child = start(&log);
@@ -212,7 +202,7 @@ static void a_second_daemon_starts_nothing(void **state)
     (void)state;
     int log, second_log;
     char text[4096] = "";
-    uint16_t port = free_port();
+    uint16_t port = fixture_port();
     write_settings(port, "");
     pid_t child = start(&log);
     assert_true(reads(log, "event=ready"));
