@@ -145,11 +145,11 @@ uint16_t fixture_port(void)
 {
     enum { FIRST = 10000, PORTS = 22000, APART = 97 };
     static unsigned given;
-    for (unsigned tries = 0; tries < PORTS; tries++) {
-        unsigned at = (unsigned)getpid() * APART + given++;
-        uint16_t port = (uint16_t)(FIRST + at % PORTS);
-        if (is_free(port)) return port;
-    }
-    S2S_ASSERT(!"no port is free");
-    return 0;
+    uint16_t port = 0;
+    unsigned tries = 0;
+    do {
+        S2S_ASSERT(tries++ < PORTS);
+        port = (uint16_t)(FIRST + ((unsigned)getpid() * APART + given++) % PORTS);
+    } while (!is_free(port));
+    return port;
 }
