@@ -25,6 +25,8 @@ bool s2s_domain_eq(const s2s_domain *a, const s2s_domain *b);
 int s2s_domain_order(const s2s_domain *a, const s2s_domain *b); /* <0, 0, >0: for sorting */
 bool s2s_domain_under(const s2s_domain *child,
                       const s2s_domain *parent); /* strictly below: a.b under b */
+/* What d lies directly below: b.c for a.b.c. False, and *out is left alone: it has one label. out may be d. */
+bool s2s_domain_parent(const s2s_domain *d, s2s_domain *out);
 uint32_t s2s_domain_hash(const s2s_domain *d, uint32_t seed);
 s2s_span s2s_domain_span(const s2s_domain *d); /* borrows d */
 

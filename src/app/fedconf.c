@@ -91,4 +91,5 @@ void app_fed_config_fill(app_settings *s, const fed_addr *own, size_t n_own, fed
                         .inside_name = s->inside_target,
                         .limits = s->limits,
                         .doubt = (fed_doubt)s->doubt};
+    fed_config_index(out, app_arena_take(s->arena, fed_config_index_size(out)));
 }

@@ -35,51 +35,63 @@ void fed_limits_init(fed_limits *l)
     };
 }
 
+/* ---- domains: by hash, for there may be many, and everybody on the internet may ask ---- */
+
+size_t fed_config_index_size(const fed_config *c)
+{
+    size_t places = fed_names_places(c->n_locals) + 2 * fed_names_places(c->n_policies);
+    return sizeof(fed_config_names) + places * sizeof(uint32_t);
+}
+
+static void index_policy(fed_config_names *names, const fed_policy *p, size_t i)
+{
+    switch (p->match) {
+    case FED_MATCH_EXACT: fed_names_add(&names->exact, i); return;
+    case FED_MATCH_SUBTREE: fed_names_add(&names->subtrees, i); return;
+    case FED_MATCH_ALL:
+        if (names->all == NULL) names->all = p;
+        return;
+    }
+}
+
+void fed_config_index(fed_config *c, void *memory)
+{
+    fed_config_names *names = memory;
+    uint32_t *locals = (uint32_t *)(void *)(names + 1);
+    uint32_t *exact = locals + fed_names_places(c->n_locals);
+    uint32_t *subtrees = exact + fed_names_places(c->n_policies);
+    const s2s_domain *ours = c->n_locals > 0 ? &c->locals->domain : NULL;
+    const s2s_domain *peers = c->n_policies > 0 ? &c->policies->domain : NULL;
+    names->all = NULL;
+    fed_names_init(&names->locals, ours, sizeof *c->locals, locals, c->n_locals);
+    fed_names_init(&names->exact, peers, sizeof *c->policies, exact, c->n_policies);
+    fed_names_init(&names->subtrees, peers, sizeof *c->policies, subtrees, c->n_policies);
+    for (size_t i = 0; i < c->n_locals; i++)
+        fed_names_add(&names->locals, i);
+    for (size_t i = 0; i < c->n_policies; i++)
+        index_policy(names, &c->policies[i], i);
+    c->names = names;
+}
+
 const fed_local *fed_config_local(const fed_config *c, const s2s_domain *d)
 {
-    for (size_t i = 0; i < c->n_locals; i++)
-        if (s2s_domain_eq(&c->locals[i].domain, d)) return &c->locals[i];
-    return NULL;
+    size_t i = fed_names_find(&c->names->locals, d);
+    return i != FED_NAMES_NONE ? &c->locals[i] : NULL;
 }
 
 bool fed_config_under_local(const fed_config *c, const s2s_domain *d)
 {
-    for (size_t i = 0; i < c->n_locals; i++)
-        if (s2s_domain_under(d, &c->locals[i].domain)) return true;
-    return false;
+    return fed_names_above(&c->names->locals, d) != FED_NAMES_NONE;
 }
 
-static bool policy_fits(const fed_policy *p, const s2s_domain *remote)
-{
-    switch (p->match) {
-    case FED_MATCH_EXACT: return s2s_domain_eq(&p->domain, remote);
-    case FED_MATCH_SUBTREE: return s2s_domain_under(remote, &p->domain);
-    case FED_MATCH_ALL: return true;
-    }
-    return false;
-}
-
-/* Nearer is greater: all, then subtrees by depth (a fitting subtree is a suffix, so longer is deeper), then exact. */
-static unsigned policy_nearness(const fed_policy *p)
-{
-    switch (p->match) {
-    case FED_MATCH_EXACT: return S2S_DOMAIN_MAX + 1;
-    case FED_MATCH_SUBTREE: return p->domain.len;
-    case FED_MATCH_ALL: return 0;
-    }
-    return 0;
-}
-
+/* Nearest first: exact, the deepest subtree, all. */
 const fed_policy *fed_config_policy(const fed_config *c, const s2s_domain *remote)
 {
-    const fed_policy *best = NULL;
-    for (size_t i = 0; i < c->n_policies; i++) {
-        const fed_policy *p = &c->policies[i];
-        if (!policy_fits(p, remote)) continue;
-        if (best == NULL || policy_nearness(p) > policy_nearness(best)) best = p;
-    }
-    S2S_ASSERT(best != NULL); /* app sees to the record that matches all */
-    return best;
+    size_t i = fed_names_find(&c->names->exact, remote);
+    if (i == FED_NAMES_NONE) i = fed_names_above(&c->names->subtrees, remote);
+    const fed_policy *p = i != FED_NAMES_NONE ? &c->policies[i] : c->names->all;
+    S2S_ASSERT(p != NULL); /* app sees to the record that matches all */
+    return p;
 }
 
 /* ---- the private-address guard (attack 132, RFC 6890 and its registries) ---- */

@@ -5,6 +5,7 @@
 #ifndef FED_CONFIG_H
 #define FED_CONFIG_H
 
+#include "fed/names.h"
 #include "fed/world.h"
 
 typedef struct fed_cidr {
@@ -89,6 +90,13 @@ void fed_limits_init(fed_limits *l); /* the defaults above */
 
 typedef enum fed_doubt { FED_DOUBT_BOUNCE, FED_DOUBT_RESEND, FED_DOUBT_DROP } fed_doubt;
 
+/* Where the domains of the settings are found; made by fed_config_index. */
+typedef struct fed_config_names {
+    fed_names locals;
+    fed_names exact, subtrees; /* policies */
+    const fed_policy *all;
+} fed_config_names;
+
 typedef struct fed_config {
     const fed_local *locals;
     size_t n_locals;
@@ -104,7 +112,13 @@ typedef struct fed_config {
         *inside_name; /* what an inside peer reads where a name is needed; never sent outside */
     fed_limits limits;
     fed_doubt doubt;
+    const fed_config_names *names;
 } fed_config;
+
+/* Last of all that is set: locals and policies stay as they are from then on. `memory`: so many bytes, zeroed, aligned for
+ * anything; the caller's, for as long as c is used. All lookups below but may_dial need it. */
+size_t fed_config_index_size(const fed_config *c);
+void fed_config_index(fed_config *c, void *memory);
 
 const fed_local *fed_config_local(const fed_config *c, const s2s_domain *d); /* NULL: not served */
 bool fed_config_under_local(const fed_config *c,

@@ -50,6 +50,20 @@ fed_pair *fed_pair_of(fed *f, const fed_item *item)
     return fed_pair_find(f, &st.from_domain, &st.to_domain);
 }
 
+/* What the settings say of it: looked up once, not for each stanza. */
+static void look_up(fed_pair *p)
+{
+    const fed_config *c = p->f->config;
+    p->from_local = fed_config_local(c, &p->from);
+    p->to_local = fed_config_local(c, &p->to);
+    p->way = p->to_local != NULL ? FED_INBOUND : FED_OUTBOUND;
+    p->loop = p->to_local == NULL && fed_config_under_local(c, &p->to);
+    if (p->to_local == NULL)
+        p->policy = fed_config_policy(c, &p->to);
+    else if (p->from_local == NULL)
+        p->policy = fed_config_policy(c, &p->from);
+}
+
 fed_pair *fed_pair_get(fed *f, const s2s_domain *from, const s2s_domain *to)
 {
     const fed_limits *l = &f->config->limits;
@@ -60,7 +74,7 @@ fed_pair *fed_pair_get(fed *f, const s2s_domain *from, const s2s_domain *to)
     p->f = f;
     p->from = *from;
     p->to = *to;
-    p->way = fed_config_local(f->config, to) != NULL ? FED_INBOUND : FED_OUTBOUND;
+    look_up(p);
     p->timer.fire = fire;
     fed_queue_init(&p->queue, l->queue_pair, &f->total);
     fed_backoff_init(&p->backoff, l->backoff_first_ms, l->backoff_max_ms);
@@ -101,8 +115,8 @@ bool fed_pair_needed(const fed_pair *p)
 static fed_target *target_of(fed_pair *p)
 {
     if (p->target != NULL) return p->target;
-    const fed_local *local = fed_config_local(p->f->config, &p->to);
-    fed_target *t = local != NULL ? p->f->servers[local->server] : fed_target_get(p->f, &p->to);
+    fed_target *t =
+        p->to_local != NULL ? p->f->servers[p->to_local->server] : fed_target_get(p->f, &p->to);
     if (t == NULL) return NULL;
     p->target = t;
     t->pairs++;

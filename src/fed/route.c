@@ -87,53 +87,43 @@ static size_t smaller(size_t limit, size_t all)
 
 /* What enters a trunk is shared by all remotes: nothing may be in it for which a local server closes or goes deaf. The
  * core has seen to the rest: proved from, canonical text, addresses present. */
-static s2s_err may_enter(const fed_conn *c, const fed_local *local, const s2s_stanza *st)
+static s2s_err may_enter(const fed_pair *p, const s2s_stanza *st)
 {
-    const fed_config *config = c->f->config;
-    const fed_server *server = &config->servers[local->server];
-    const fed_local *sender = fed_config_local(config, &st->from_domain);
-    if (sender != NULL && sender->server == local->server)
+    const fed_config *config = p->f->config;
+    if (p->from_local != NULL && p->from_local->server == p->to_local->server)
         return S2S_E_NO_LOCAL_SERVER; /* a loop */
     if (st->address != S2S_E_OK) return st->address;
-    size_t most = smaller(server->max_stanza, config->limits.stanza);
-    if (sender == NULL)
-        most = smaller(fed_config_policy(config, &st->from_domain)->max_stanza, most);
+    size_t most = smaller(config->servers[p->to_local->server].max_stanza, config->limits.stanza);
+    if (p->policy != NULL) most = smaller(p->policy->max_stanza, most);
     return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
 }
 
-static s2s_err may_leave(const fed_conn *c, const s2s_stanza *st)
+static s2s_err may_leave(const fed_pair *p, const s2s_stanza *st)
 {
-    const fed_config *config = c->f->config;
-    if (fed_config_under_local(config, &st->to_domain))
-        return S2S_E_NO_LOCAL_SERVER; /* a loop too */
-    const fed_policy *policy = fed_config_policy(config, &st->to_domain);
-    if (!policy->allow) return S2S_E_PEER_BLOCKED;
-    size_t most = smaller(policy->max_stanza, config->limits.stanza);
+    if (p->loop) return S2S_E_NO_LOCAL_SERVER; /* a loop too */
+    if (!p->policy->allow) return S2S_E_PEER_BLOCKED;
+    size_t most = smaller(p->policy->max_stanza, p->f->config->limits.stanza);
     return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
 }
 
 /* Promise 1, at the one place where stanzas cross: the pair is proved on this very stream; strangers reach only our own
  * domains and never speak for them; who is not a stranger speaks for one of ours. */
-static void assert_proved(const fed_conn *c, const s2s_stanza *st)
+static void assert_proved(const fed_conn *c, const fed_pair *p)
 {
-    const fed_config *config = c->f->config;
-    bool from_ours = fed_config_local(config, &st->from_domain) != NULL;
-    S2S_ASSERT(s2s_stream_pair_open(c->s, &st->from_domain, &st->to_domain));
-    S2S_ASSERT(from_ours == (c->side == FED_INSIDE));
-    S2S_ASSERT(c->side == FED_INSIDE || fed_config_local(config, &st->to_domain) != NULL);
+    S2S_ASSERT(s2s_stream_pair_open(c->s, &p->from, &p->to));
+    S2S_ASSERT((p->from_local != NULL) == (c->side == FED_INSIDE));
+    S2S_ASSERT(c->side == FED_INSIDE || p->to_local != NULL);
 }
 
-static s2s_err may_cross(const fed_conn *c, const s2s_stanza *st)
+static s2s_err may_cross(const fed_pair *p, const s2s_stanza *st)
 {
-    const fed_local *local = fed_config_local(c->f->config, &st->to_domain);
-    if (c->f->draining) return S2S_E_SHUTDOWN;
-    return local != NULL ? may_enter(c, local, st) : may_leave(c, st);
+    if (p->f->draining) return S2S_E_SHUTDOWN;
+    return p->to_local != NULL ? may_enter(p, st) : may_leave(p, st);
 }
 
-static fed_item *accept(fed_conn *c, const s2s_stanza *st)
+static fed_item *accept(fed_conn *c, const s2s_stanza *st, fed_way way)
 {
-    bool inward = fed_config_local(c->f->config, &st->to_domain) != NULL;
-    fed_item *item = fed_item_new(st, inward ? FED_INBOUND : FED_OUTBOUND, c->f->now);
+    fed_item *item = fed_item_new(st, way, c->f->now);
     if (item == NULL) {
         fed_conn_close(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
         return NULL;
@@ -145,12 +135,12 @@ static fed_item *accept(fed_conn *c, const s2s_stanza *st)
 void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
 {
     fed *f = c->f;
-    assert_proved(c, st);
-    fed_item *item = accept(c, st);
-    if (item == NULL) return;
     fed_pair *p = fed_pair_find(f, &st->from_domain, &st->to_domain);
     S2S_ASSERT(p != NULL); /* c feeds it */
-    s2s_err why = may_cross(c, st);
+    assert_proved(c, p);
+    fed_item *item = accept(c, st, p->way);
+    if (item == NULL) return;
+    s2s_err why = may_cross(p, st);
     if (why == S2S_E_OK) why = fed_pair_put(p, item);
     if (why == S2S_E_OK)
         fed_pair_stall(p, c);
@@ -168,6 +158,7 @@ void fed_route_refused(fed_conn *c, const s2s_stanza *st, s2s_err why)
         answered.to = s2s_domain_span(&c->feeds[i]->to);
     }
     S2S_ASSERT(answered.to_domain.len > 0);
-    fed_item *item = accept(c, &answered);
+    bool inward = fed_config_local(c->f->config, &answered.to_domain) != NULL;
+    fed_item *item = accept(c, &answered, inward ? FED_INBOUND : FED_OUTBOUND);
     if (item != NULL) fed_route_refuse(c->f, item, why, NULL);
 }

@@ -165,7 +165,7 @@ void fed_target_want(fed_target *t)
  * stream is worth more than a key on another domain's (decision 005). */
 static bool better_by_itself(const fed_pair *p, const fed_link *l)
 {
-    const fed_local *local = fed_config_local(p->f->config, &p->from);
+    const fed_local *local = p->from_local;
     if (l->target->server != NULL || local == NULL || !local->certificate || p->was_alone)
         return false;
     if (s2s_domain_eq(&l->from, &p->from)) return false;

@@ -41,6 +41,9 @@ struct fed_pair {
     fed_node node;
     fed *f;
     s2s_domain from, to;
+    const fed_local *from_local, *to_local; /* NULL: not one of ours */
+    const fed_policy *policy;               /* of the one that is remote; NULL: both are ours */
+    bool loop;                              /* `to` lies under a domain of ours, and is none */
     fed_way way; /* by `to`: local means FED_INBOUND, carried by a trunk */
     fed_pair_state state;
     fed_hook hook;      /* on the list its state names */

@@ -87,6 +87,18 @@ bool s2s_domain_under(const s2s_domain *child, const s2s_domain *parent)
     return child->text[cut - 1] == '.' && memcmp(child->text + cut, parent->text, parent->len) == 0;
 }
 
+bool s2s_domain_parent(const s2s_domain *d, s2s_domain *out)
+{
+    const char *dot = memchr(d->text, '.', d->len);
+    if (dot == NULL) return false;
+    size_t cut = (size_t)(dot - d->text) + 1;
+    size_t len = d->len - cut;
+    memmove(out->text, d->text + cut, len);
+    memset(out->text + len, 0, sizeof out->text - len);
+    out->len = (uint8_t)len;
+    return true;
+}
+
 /* FNV-1a, then mixed so that the low bits may be used alone. */
 uint32_t s2s_domain_hash(const s2s_domain *d, uint32_t seed)
 {

@@ -492,6 +492,9 @@ sim *sim_new(void)
 
 void sim_start(sim *s)
 {
+    s->names = calloc(1, fed_config_index_size(&s->config));
+    S2S_ASSERT(s->names != NULL);
+    fed_config_index(&s->config, s->names);
     s->fed = fed_new(&s->config, &WORLD, s);
     S2S_ASSERT(s->fed != NULL);
 }
@@ -519,6 +522,7 @@ void sim_end_all(sim *s)
     }
     for (size_t i = 0; i < s->n_logs; i++)
         free(s->logs[i]);
+    free(s->names);
     free(s->logs);
     free(s->pipes);
     free(s->zone);

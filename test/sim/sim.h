@@ -97,6 +97,7 @@ struct sim {
     fed_cidr trust[8];
     fed_policy policies[16];
     fed_cidr allowed[1];
+    void *names; /* the index of the settings */
     sim_host *hosts[SIM_MAX];
     size_t n_hosts;
     uint64_t now;

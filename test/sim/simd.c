@@ -51,6 +51,7 @@ typedef struct sim_zone_row {
 typedef struct sim_daemon {
     fed *fed;
     fed_config config;
+    void *names; /* the index of the settings */
     fed_local locals[MAX_ROWS];
     fed_server servers[MAX_ROWS];
     fed_addr server_addr[MAX_ROWS];
@@ -607,6 +608,9 @@ static void obey(sim_daemon *d, char *line)
         words[n++] = w;
     if (!n) return;
     if (!strcmp(words[0], "start")) {
+        d->names = calloc(1, fed_config_index_size(&d->config));
+        S2S_ASSERT(d->names);
+        fed_config_index(&d->config, d->names);
         d->fed = fed_new(&d->config, &sim_world, d);
         S2S_ASSERT(d->fed);
     } else if (!d->fed) {
@@ -634,6 +638,7 @@ int main(void)
         obey(d, line);
     free(line);
     if (d->fed) fed_free(d->fed);
+    free(d->names);
     free(d);
     return 0;
 }

@@ -1,5 +1,15 @@
 /* test_config.c - who is local, which policy, which address may be dialled. */
+#include <stdlib.h>
+
 #include "leaves.h"
+
+static void *index_of(fed_config *c)
+{
+    void *memory = calloc(1, fed_config_index_size(c));
+    assert_non_null(memory);
+    fed_config_index(c, memory);
+    return memory;
+}
 
 static void defaults_are_those_of_the_specification(void **state)
 {
@@ -27,6 +37,7 @@ static void local_domains(void **state)
     fed_local locals[2] = {{.domain = domain_of("example.org")},
                            {.domain = domain_of("conference.example.org"), .server = 1}};
     fed_config c = {.locals = locals, .n_locals = 2};
+    void *index = index_of(&c);
     s2s_domain d = domain_of("Example.ORG.");
     assert_ptr_equal(fed_config_local(&c, &d), &locals[0]);
     d = domain_of("conference.example.org");
@@ -41,6 +52,9 @@ static void local_domains(void **state)
     assert_false(fed_config_under_local(&c, &d));
     d = domain_of("org");
     assert_false(fed_config_under_local(&c, &d));
+    d = domain_of("a.b.c.example.org");
+    assert_true(fed_config_under_local(&c, &d));
+    free(index);
 }
 
 static void nearest_policy_wins(void **state)
@@ -55,6 +69,7 @@ static void nearest_policy_wins(void **state)
         {.match = FED_MATCH_EXACT, .domain = domain_of("a.deep.partner.example")},
     };
     fed_config c = {.policies = policies, .n_policies = 5};
+    void *index = index_of(&c);
     static const struct {
         const char *remote;
         int record;
@@ -72,6 +87,75 @@ static void nearest_policy_wins(void **state)
         s2s_domain d = domain_of(ROWS[i].remote);
         if (fed_config_policy(&c, &d) != &policies[ROWS[i].record]) fail_msg("%s", ROWS[i].remote);
     }
+    free(index);
+}
+
+/* What the index says is what a walk over all records would say: 2,000 drawn names against 300 drawn records. */
+enum { MANY = 300, ASKED = 2000 };
+
+static uint32_t draw(uint32_t *state, uint32_t below)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 16) % below;
+}
+
+/* Few letters and few labels, so that many are equal, and many lie below each other. */
+static s2s_domain drawn_domain(uint32_t *state)
+{
+    char text[16];
+    size_t len = 0;
+    for (uint32_t labels = 1 + draw(state, 4); labels > 0; labels--) {
+        text[len++] = (char)('a' + draw(state, 4));
+        text[len++] = labels > 1 ? '.' : '\0';
+    }
+    return domain_of(text);
+}
+
+static unsigned nearness(const fed_policy *p, const s2s_domain *d)
+{
+    switch (p->match) {
+    case FED_MATCH_EXACT: return s2s_domain_eq(&p->domain, d) ? 1000 : 0;
+    case FED_MATCH_SUBTREE: return s2s_domain_under(d, &p->domain) ? 1 + p->domain.len : 0;
+    case FED_MATCH_ALL: return 1;
+    }
+    return 0;
+}
+
+static const fed_policy *nearest(const fed_policy *p, size_t n, const s2s_domain *d)
+{
+    const fed_policy *best = p;
+    for (size_t i = 0; i < n; i++)
+        if (nearness(&p[i], d) > nearness(best, d)) best = &p[i];
+    return best;
+}
+
+static void the_index_is_as_good_as_a_walk(void **state)
+{
+    (void)state;
+    fed_local locals[MANY];
+    fed_policy policies[MANY];
+    uint32_t seed = 7;
+    for (size_t i = 0; i < MANY; i++) {
+        locals[i] = (fed_local){.domain = drawn_domain(&seed)};
+        policies[i] = (fed_policy){.match = draw(&seed, 2) ? FED_MATCH_EXACT : FED_MATCH_SUBTREE,
+                                   .domain = drawn_domain(&seed)};
+    }
+    policies[0] = (fed_policy){.match = FED_MATCH_ALL};
+    fed_config c = {.locals = locals, .n_locals = 20, .policies = policies, .n_policies = MANY};
+    void *index = index_of(&c);
+    for (int n = 0; n < ASKED; n++) {
+        s2s_domain d = drawn_domain(&seed);
+        const fed_local *local = NULL;
+        bool under = false;
+        for (size_t i = c.n_locals; i-- > 0;) {
+            if (s2s_domain_eq(&locals[i].domain, &d)) local = &locals[i];
+            under = under || s2s_domain_under(&d, &locals[i].domain);
+        }
+        assert_ptr_equal(fed_config_local(&c, &d), local);
+        assert_int_equal(fed_config_under_local(&c, &d), under);
+        assert_ptr_equal(fed_config_policy(&c, &d), nearest(policies, MANY, &d));
+    }
+    free(index);
 }
 
 static bool may(const fed_config *c, const char *text, uint16_t port)
@@ -201,6 +285,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_specification),
         cmocka_unit_test(local_domains),
         cmocka_unit_test(nearest_policy_wins),
+        cmocka_unit_test(the_index_is_as_good_as_a_walk),
         cmocka_unit_test(guard_blocks_every_range),
         cmocka_unit_test(guard_passes_the_internet),
         cmocka_unit_test(exceptions_open_only_their_block),

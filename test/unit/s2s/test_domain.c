@@ -175,6 +175,21 @@ static void long_parts(void **state)
     assert_string_equal(j.domain.text, "b.x");
 }
 
+static void one_label_up(void **state)
+{
+    (void)state;
+    s2s_domain d = make("a.b-c.example"), plain = make("b-c.example"), kept;
+    assert_true(s2s_domain_parent(&d, &d));    /* in place */
+    assert_memory_equal(&d, &plain, sizeof d); /* canonical to the last octet */
+    assert_true(s2s_domain_parent(&d, &d));
+    assert_string_equal(d.text, "example");
+    kept = d;
+    assert_false(s2s_domain_parent(&d, &kept));
+    assert_memory_equal(&d, &kept, sizeof d);
+    d = (s2s_domain){.len = 0};
+    assert_false(s2s_domain_parent(&d, &kept));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +199,7 @@ int main(void)
         cmocka_unit_test(lengths_of_labels_and_names),
         cmocka_unit_test(digits_are_fine_but_not_at_the_end),
         cmocka_unit_test(below),
+        cmocka_unit_test(one_label_up),
         cmocka_unit_test(order_and_hash),
         cmocka_unit_test(addresses_are_cut),
         cmocka_unit_test(bad_addresses),
