@@ -95,7 +95,12 @@ static void on_sent(void *owner, size_t n)
     c->n->handler->sent(c->user, n);
 }
 
-static const io_conn_calls calls = {on_connected, on_bytes, on_tls, on_lost, on_out, on_sent};
+static const io_conn_calls calls = {.connected = on_connected,
+                                    .bytes = on_bytes,
+                                    .tls = on_tls,
+                                    .lost = on_lost,
+                                    .out = on_out,
+                                    .sent = on_sent};
 
 static void on_accepted(void *ctx, int fd, const io_addr *peer)
 {

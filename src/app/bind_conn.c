@@ -63,7 +63,8 @@ static void sent(void *owner, size_t n)
     fed_conn_sent(h->bind->fed, h->fed, n);
 }
 
-static const io_conn_calls CALLS = {connected, bytes, tls, lost, out, sent};
+static const io_conn_calls CALLS = {
+    .connected = connected, .bytes = bytes, .tls = tls, .lost = lost, .out = out, .sent = sent};
 
 /* ---- beginnings ---- */
 

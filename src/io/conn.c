@@ -121,10 +121,28 @@ static conn_step fill(io_conn *c, size_t *n, s2s_err *err, const char **text)
     return step;
 }
 
+enum { TLS_HANDSHAKE = 0x16 }; /* content type of a record (RFC 8446 5.1); no XML begins so */
+
+/* Tells direct TLS from XML. Nothing is taken, kept or waited for. False: nothing has come yet. */
+static bool look_first(io_conn *c)
+{
+    char first = 0;
+    ssize_t got = recv(c->fd, &first, 1, MSG_PEEK);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
+    c->fresh = false;
+    if (got == 1 && first == TLS_HANDSHAKE) c->calls->hello(c->owner);
+    return true;
+}
+
 void conn_read(io_conn *c)
 {
     size_t taken = 0;
     while (may_read(c)) {
+        if (c->fresh) {
+            if (!look_first(c)) break;
+            if (!c->calls) return;
+            continue;
+        }
         if (taken >= c->loop->set.read_budget) {
             io_task_put(&c->loop->again, &c->again);
             return;
@@ -333,6 +351,7 @@ io_conn *io_conn_adopt(io_loop *l, int fd, const io_addr *peer, const io_conn_ca
         return NULL;
     }
     c->acked_before = io_tcp_acked(c->fd);
+    c->fresh = calls->hello != NULL;
     conn_enter(c, CONN_CLEAR);
     return c;
 }
@@ -382,6 +401,11 @@ const io_addr *io_conn_peer(const io_conn *c)
 SSL *io_conn_ssl(const io_conn *c)
 {
     return c->state == CONN_TLS ? c->ssl : NULL;
+}
+
+bool io_conn_direct(const io_conn *c)
+{
+    return c->direct;
 }
 
 void io_conn_pause(io_conn *c, bool paused)

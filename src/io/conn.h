@@ -1,6 +1,6 @@
 /* conn.h - one connection: a socket with or without TLS, giving plaintext and taking plaintext.
- * For:    connecting, reading into the loop's slab, writing once per turn, TLS in both roles, an orderly end, and the exact
- *         count of what the peer's kernel has acknowledged.
+ * For:    connecting, reading into the loop's slab, writing once per turn, TLS in both roles (agreed in clear, or first of
+ *         all), an orderly end, and the exact count of what the peer's kernel has acknowledged.
  * Never:  knows a stanza; judges a certificate (judge.h does); holds plaintext of its owner, except while closing.
  * Owner:  one loop. The calls of io_conn_calls come from the loop only, never from inside a function of this header. */
 #ifndef IO_CONN_H
@@ -27,13 +27,17 @@ typedef struct io_conn_calls {
     void (*bytes)(void *owner, s2s_span plaintext);      /* lent; 1 to IO_SLAB octets */
     void (*tls)(void *owner, const io_tls_info *info);   /* the handshake is done; info is lent */
     /* It could not be made, or it ended: TCP_REFUSED, TCP_UNREACHABLE, TCP_TIMEOUT, TCP_RESET, TCP_EOF, TLS_HANDSHAKE,
-     * TLS_BROKEN, RESOURCE. `detail` is for logs, may be absent, is lent. TCP_EOF comes after everything that was ready
+     * TLS_BROKEN, TLS_NO_CERTIFICATE, RESOURCE. `detail` is for logs, may be absent, is lent. TCP_EOF comes after everything that was ready
      * to be written has gone (or close_ms is over); its detail is "truncated" when TLS was cut off without close_notify.
      * io_conn_acked may still be asked; when this returns the connection is gone. */
     void (*lost)(void *owner, s2s_err why, s2s_span detail);
     /* All that is ready to be written, lent until sent or the owner changes it. It only grows at its end until sent. */
     s2s_span (*out)(void *owner);
     void (*sent)(void *owner, size_t n); /* the first n octets of out were handed to the kernel */
+    /* Only after io_conn_adopt, at most once, before any bytes: the peer's first octet is that of a TLS handshake, not of
+     * XML (XEP-0368 on the port of STARTTLS). It was looked at and not taken: io_conn_start_tls finds it there, else it
+     * comes as bytes. NULL: nobody looks. */
+    void (*hello)(void *owner);
 } io_conn_calls;
 
 /* Borrows calls and owner until lost, or io_conn_close. NULL: *err is RESOURCE (no descriptor) or NOMEM. Everything else
@@ -45,7 +49,8 @@ io_conn *io_conn_adopt(io_loop *l, int fd, const io_addr *peer, const io_conn_ca
                        void *owner);
 
 const io_addr *io_conn_peer(const io_conn *c);
-SSL *io_conn_ssl(const io_conn *c); /* borrowed; NULL before a handshake is done */
+SSL *io_conn_ssl(const io_conn *c);    /* borrowed; NULL before a handshake is done */
+bool io_conn_direct(const io_conn *c); /* TLS was begun, and came first */
 
 /* The owner's out has something: it is taken at the end of this turn. */
 void io_conn_flush(io_conn *c);
@@ -57,10 +62,14 @@ typedef struct io_conn_tls {
     SSL_CTX *ctx;         /* its own reference is taken */
     const char *sni;      /* client: name to send; NULL: none */
     bool ask_client_cert; /* server; a client may answer with none */
+    /* TLS comes first (XEP-0368). A client offers ALPN, a server demands of a client which offers any that ours is among
+     * them (RFC 7301 3.2); a peer that answers another one has failed the handshake. */
+    bool direct;
 } io_conn_tls;
 
 /* What out holds now is written in clear, then the handshake runs. Clear text that has come and was not read stays in the
- * socket, where it makes the handshake fail (RFC 6120 5.4.3.3). Answered by tls or lost. Once per connection. */
+ * socket, where it makes the handshake fail (RFC 6120 5.4.3.3). Answered by tls or lost. Once per connection.
+ * ctx NULL: lost tells TLS_NO_CERTIFICATE. */
 void io_conn_start_tls(io_conn *c, const io_conn_tls *tls);
 
 /* Plaintext octets, counted from the connection's start, whose bytes the peer's kernel has acknowledged (TCP_INFO). Under

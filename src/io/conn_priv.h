@@ -34,6 +34,8 @@ struct io_conn {
     int watched; /* uv events */
     io_addr peer;
     s2s_role role; /* of TLS */
+    bool direct;   /* TLS came first */
+    bool fresh;    /* accepted, and its first octet was not looked at yet */
     bool paused;
     bool read_wants_write; /* TLS: reading goes on when writing is possible */
     bool write_wants_read;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/conn_priv.h"
+#include "io/tls.h"
 
 enum { RECORD = 16384 }; /* plaintext octets of one record (RFC 8446 5.1) */
 
@@ -64,10 +65,16 @@ static void before_call(void)
 
 /* ---- handshake ---- */
 
+/* One name behind its length (RFC 7301 3.1). */
+static const unsigned char PROTOCOLS[] = "\x0b" IO_ALPN;
+_Static_assert(sizeof IO_ALPN - 1 == 0x0b, "its length");
+
 static bool set_names(SSL *ssl, const io_conn_tls *tls)
 {
     if (tls->role == S2S_INITIATING) {
         SSL_set_connect_state(ssl);
+        if (tls->direct && SSL_set_alpn_protos(ssl, PROTOCOLS, sizeof PROTOCOLS - 1) != 0)
+            return false;
         return !tls->sni || SSL_set_tlsext_host_name(ssl, tls->sni) == 1;
     }
     SSL_set_accept_state(ssl);
@@ -97,6 +104,12 @@ void io_conn_start_tls(io_conn *c, const io_conn_tls *tls)
 {
     S2S_ASSERT(c->state == CONN_CLEAR && !c->ssl);
     c->role = tls->role;
+    c->direct = tls->direct;
+    c->fresh = false;
+    if (!tls->ctx) {
+        conn_fail_later(c, S2S_E_TLS_NO_CERTIFICATE, "there is no certificate to show");
+        return;
+    }
     if (!ssl_make(c, tls)) {
         conn_fail_later(c, S2S_E_NOMEM, "no TLS object could be made");
         return;
@@ -128,9 +141,23 @@ static void describe(const SSL *ssl, io_tls_info *info)
     if (cert) subject_of(cert, info->subject, sizeof info->subject);
 }
 
+/* A server may ignore the list, but not choose what does not stand in it (RFC 7301 3.1). OpenSSL sees to it since 3.0.14. */
+static bool speaks_ours(const io_conn *c)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    if (!c->direct || c->role != S2S_INITIATING) return true;
+    SSL_get0_alpn_selected(c->ssl, &name, &len);
+    return len == 0 || (len == sizeof IO_ALPN - 1 && memcmp(name, IO_ALPN, len) == 0);
+}
+
 static void shaken(io_conn *c)
 {
     io_tls_info info;
+    if (!speaks_ours(c)) {
+        conn_lost(c, S2S_E_TLS_HANDSHAKE, "the peer chose a protocol we did not offer (ALPN)");
+        return;
+    }
     describe(c->ssl, &info);
     conn_enter(c, CONN_TLS);
     c->calls->tls(c->owner, &info);

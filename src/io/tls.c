@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/conn.h"
 #include "io/identity.h"
 
 enum {
@@ -19,7 +20,6 @@ static const char SUITES_13[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char GROUPS[] = "X25519:P-256:P-384";
 static const unsigned char SESSION_ID[] = "causeway";
-static const char ALPN[] = "xmpp-server"; /* RFC 7301 registry, XEP-0368 */
 
 typedef struct tls_row {
     s2s_domain domain; /* len 0: the default */
@@ -73,19 +73,21 @@ static bool ctx_show(SSL_CTX *ctx, const io_identity *id)
 }
 
 /* The list is length-prefixed names (RFC 7301 3.1); OpenSSL has checked its form. Under STARTTLS a list without ours does no
- * harm: the stream says what is spoken. */
+ * harm: the stream says what is spoken. Where TLS comes first only the list does: a client that wants something else was led
+ * here by somebody (attack 58), and gets no_application_protocol. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *arg)
 {
-    (void)ssl;
+    const io_conn *c = SSL_get_app_data(ssl);
     (void)arg;
     for (unsigned at = 0; at < in_len; at += 1U + in[at]) {
-        if (in[at] != sizeof ALPN - 1 || memcmp(in + at + 1, ALPN, sizeof ALPN - 1) != 0) continue;
+        bool ours = in[at] == sizeof IO_ALPN - 1 && memcmp(in + at + 1, IO_ALPN, in[at]) == 0;
+        if (!ours) continue;
         *out = in + at + 1;
         *out_len = in[at];
         return SSL_TLSEXT_ERR_OK;
     }
-    return SSL_TLSEXT_ERR_NOACK;
+    return c && io_conn_direct(c) ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 static SSL_CTX *server_make(const io_identity *id)

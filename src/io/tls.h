@@ -10,6 +10,8 @@
 
 #include "s2s/domain.h"
 
+#define IO_ALPN "xmpp-server" /* RFC 7301 registry, XEP-0368 */
+
 /* ---- one certificate of ours ---- */
 typedef struct io_identity io_identity; /* leaf, intermediates, private key */
 

@@ -66,7 +66,21 @@ static void on_sent(void *owner, size_t n)
     s2s_buf_consume(&p->out, n);
 }
 
-const io_conn_calls PARTY_CALLS = {on_connected, on_bytes, on_tls, on_lost, on_out, on_sent};
+static void on_hello(void *owner)
+{
+    party *p = owner;
+    assert_int_equal(p->hellos++, 0);
+    assert_int_equal(p->reads, 0);
+    if (p->on_hello) p->on_hello(p);
+}
+
+const io_conn_calls PARTY_CALLS = {.connected = on_connected,
+                                   .bytes = on_bytes,
+                                   .tls = on_tls,
+                                   .lost = on_lost,
+                                   .out = on_out,
+                                   .sent = on_sent,
+                                   .hello = on_hello};
 
 void party_init(party *p, io_loop *l)
 {

@@ -14,6 +14,7 @@ typedef struct party {
     s2s_buf out, got;
     bool connected, secured, lost;
     unsigned reads; /* calls of bytes */
+    unsigned hellos;
     io_addr ours;
     io_tls_info tls;
     s2s_err why;
@@ -22,6 +23,7 @@ typedef struct party {
     void (*on_bytes)(struct party *p, s2s_span bytes); /* after noting them; NULL is fine */
     void (*on_connected)(struct party *p);
     void (*on_tls)(struct party *p);
+    void (*on_hello)(struct party *p);
 } party;
 
 extern const io_conn_calls PARTY_CALLS;

@@ -55,13 +55,15 @@ static int drop_tls(void **state)
 
 static void start_client(party *p)
 {
-    io_conn_tls how = {S2S_INITIATING, io_tls_client(far_tls, NULL), "local.example", false};
+    io_conn_tls how = {
+        .role = S2S_INITIATING, .ctx = io_tls_client(far_tls, NULL), .sni = "local.example"};
     io_conn_start_tls(p->c, &how);
 }
 
 static void start_server(party *p, bool ask)
 {
-    io_conn_tls how = {S2S_RECEIVING, io_tls_server(local_tls, NULL), NULL, ask};
+    io_conn_tls how = {
+        .role = S2S_RECEIVING, .ctx = io_tls_server(local_tls, NULL), .ask_client_cert = ask};
     io_conn_start_tls(p->c, &how);
 }
 

@@ -78,7 +78,9 @@ static void scene_shake(scene *s, const char *domain, bool ask)
     s2s_domain d;
     if (domain) d = cert_domain(domain);
     s->fd = party_join_bare(&s->p, false);
-    io_conn_tls how = {S2S_RECEIVING, io_tls_server(tls, domain ? &d : NULL), NULL, ask};
+    io_conn_tls how = {.role = S2S_RECEIVING,
+                       .ctx = io_tls_server(tls, domain ? &d : NULL),
+                       .ask_client_cert = ask};
     io_conn_start_tls(s->p.c, &how);
     s->end = bare_tls_shake(&s->peer, s->fd);
     UNTIL(s->l, s->p.secured || s->p.lost);
@@ -236,7 +238,7 @@ static void no_renegotiation_of_our_client(void **state)
     peer.ssl = SSL_new(peer.ctx);
     SSL_set_accept_state(peer.ssl);
     int fd = party_join_bare(&p, true);
-    io_conn_tls how = {S2S_INITIATING, io_tls_client(tls, NULL), NULL, false};
+    io_conn_tls how = {.role = S2S_INITIATING, .ctx = io_tls_client(tls, NULL)};
     io_conn_start_tls(p.c, &how);
     assert_int_equal(bare_tls_shake(&peer, fd), 1);
     UNTIL(l, p.secured);
@@ -336,7 +338,8 @@ static void our_client(void **state)
     SSL_set_accept_state(peer.ssl);
     int fd = party_join_bare(&p, true);
     s2s_domain from = cert_domain("b.example");
-    io_conn_tls how = {S2S_INITIATING, io_tls_client(tls, &from), "far.example", false};
+    io_conn_tls how = {
+        .role = S2S_INITIATING, .ctx = io_tls_client(tls, &from), .sni = "far.example"};
     io_conn_start_tls(p.c, &how);
     assert_int_equal(bare_tls_shake(&peer, fd), 1);
     UNTIL(l, p.secured);
