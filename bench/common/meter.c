@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alike.h"
 #include "canon.h"
 
 void meter_init(meter *m, const mix *of)
@@ -65,6 +66,21 @@ static void complain(meter *m, const char *what, s2s_span stanza)
              (int)(stanza.len < 400 ? stanza.len : 400), stanza.ptr);
 }
 
+/* Shows both from a little before the place where they part. */
+static void complain_of_change(meter *m, s2s_span got, s2s_span want)
+{
+    enum { BEFORE = 40, SHOWN = 160 };
+    size_t at = 0;
+    if (m->trouble[0]) return;
+    while (at < got.len && at < want.len && got.ptr[at] == want.ptr[at])
+        at++;
+    at = at > BEFORE ? at - BEFORE : 0;
+    size_t got_len = got.len - at < SHOWN ? got.len - at : SHOWN;
+    size_t want_len = want.len - at < SHOWN ? want.len - at : SHOWN;
+    snprintf(m->trouble, sizeof m->trouble, "changed at %zu: got ...%.*s..., sent ...%.*s...", at,
+             (int)got_len, got.ptr + at, (int)want_len, want.ptr + at);
+}
+
 /* Marks a number as seen; false: it was before. */
 static bool see(meter_pair *p, uint64_t number)
 {
@@ -89,15 +105,19 @@ static bool same(const s2s_span a, const s2s_span b)
     return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
 }
 
-/* Other bytes than those sent: only another spelling? */
+/* Other bytes than those sent: only another spelling, or another order? */
 static bool same_meaning(meter *m, const meter_pair *p, s2s_span stanza, s2s_span want)
 {
     s2s_buf canonical;
     s2s_buf_init(&canonical, 0);
-    bool ok = canon_stanza(stanza, p->from.text, p->to.text, &canonical) &&
-              same(s2s_buf_span(&canonical), want);
+    bool readable = canon_stanza(stanza, p->from.text, p->to.text, &canonical);
+    s2s_span got = readable ? s2s_buf_span(&canonical) : stanza;
+    alike how = !readable ? ALIKE_NOT : same(got, want) ? ALIKE_SAME : alike_of(got, want);
+    m->respelled += how == ALIKE_SAME;
+    m->rearranged += how == ALIKE_REARRANGED;
+    bool ok = how == ALIKE_SAME || (how == ALIKE_REARRANGED && m->may_rearrange);
+    if (!ok) complain_of_change(m, got, want);
     s2s_buf_fini(&canonical);
-    if (ok) m->respelled++;
     return ok;
 }
 
@@ -122,10 +142,7 @@ uint32_t meter_arrive(meter *m, s2s_span stanza, uint64_t now)
     } else
         p->next = mark.number + 1;
     s2s_span want = write(m, &mark);
-    if (!same(stanza, want) && !same_meaning(m, p, stanza, want)) {
-        m->changed++;
-        complain(m, "changed", stanza);
-    }
+    if (!same(stanza, want) && !same_meaning(m, p, stanza, want)) m->changed++;
     m->arrived++;
     m->octets += stanza.len;
     hdr_add(&m->latency, now > mark.stamp ? now - mark.stamp : 0);

@@ -29,8 +29,11 @@ typedef struct meter {
     uint64_t octets;        /* of what arrived */
     uint64_t doubled, swapped, changed, foreign;
     uint64_t respelled; /* the same to an XML parser, other bytes */
-    char trouble[512];  /* the first that was wrong, for people */
-    hdr latency;        /* ns; cleared by whoever begins a phase */
+    uint64_t
+        rearranged; /* the same children in another order: changed too, unless that is allowed */
+    bool may_rearrange;
+    char trouble[512]; /* the first that was wrong, for people */
+    hdr latency;       /* ns; cleared by whoever begins a phase */
 } meter;
 
 void meter_init(meter *m, const mix *of); /* borrows the mix */

@@ -21,7 +21,7 @@ struct net_cert {
 
 typedef struct net_door {
     net *n;
-    void *owner;
+    net_door_plan plan;
     io_listener *listener;
 } net_door;
 
@@ -38,6 +38,7 @@ struct net {
 
 struct net_conn {
     net *n;
+    const net_handler *handler;
     io_conn *io;
     void *user;
     BIO *cork;      /* owned by the connection's SSL */
@@ -50,19 +51,19 @@ static void on_connected(void *owner, const io_addr *ours)
 {
     net_conn *c = owner;
     (void)ours;
-    c->n->handler->connected(c->user);
+    c->handler->connected(c->user);
 }
 
 static void on_bytes(void *owner, s2s_span plaintext)
 {
     net_conn *c = owner;
-    c->n->handler->bytes(c->user, plaintext);
+    c->handler->bytes(c->user, plaintext);
 }
 
 static void on_tls(void *owner, const io_tls_info *info)
 {
     net_conn *c = owner;
-    c->n->handler->tls(c->user, info->version);
+    c->handler->tls(c->user, info->version);
 }
 
 static void on_lost(void *owner, s2s_err why, s2s_span detail)
@@ -70,7 +71,7 @@ static void on_lost(void *owner, s2s_err why, s2s_span detail)
     net_conn *c = owner;
     (void)detail;
     io_timer_clear(c->n->loop, &c->retry);
-    c->n->handler->lost(c->user, why);
+    c->handler->lost(c->user, why);
     free(c);
 }
 
@@ -84,7 +85,7 @@ static void flush_cork(void *ctx)
 static s2s_span on_out(void *owner)
 {
     net_conn *c = owner;
-    s2s_span out = c->n->handler->out(c->user);
+    s2s_span out = c->handler->out(c->user);
     if (out.len == 0 && c->cork) flush_cork(c);
     return out;
 }
@@ -92,7 +93,7 @@ static s2s_span on_out(void *owner)
 static void on_sent(void *owner, size_t n)
 {
     net_conn *c = owner;
-    c->n->handler->sent(c->user, n);
+    c->handler->sent(c->user, n);
 }
 
 static const io_conn_calls calls = {.connected = on_connected,
@@ -108,9 +109,11 @@ static void on_accepted(void *ctx, int fd, const io_addr *peer)
     net_conn *c = calloc(1, sizeof *c);
     S2S_ASSERT(c);
     c->n = door->n;
-    door->n->handler->accepted(door->owner, c); /* adopts c */
+    c->handler = door->plan.handler;
+    c->handler->accepted(door->plan.owner, c); /* adopts c */
     c->io = io_conn_adopt(door->n->loop, fd, peer, &calls, c);
     S2S_ASSERT(c->io);
+    if (door->plan.cert) net_tls(c, false, door->plan.cert, NULL);
 }
 
 /* ---- the public part ---- */
@@ -125,7 +128,7 @@ net *net_new(const net_handler *handler, const char *ca_file)
     n->handler = handler;
     n->loop = io_loop_new(&settings);
     n->bare = io_tls_new();
-    n->store = io_store_load(ca_file, NULL, why);
+    n->store = ca_file ? io_store_load(ca_file, NULL, why) : X509_STORE_new();
     if (!n->store) fprintf(stderr, "%s: %s\n", ca_file, why);
     if (n->loop && n->bare && n->store) return n;
     net_free(n);
@@ -173,17 +176,24 @@ net_cert *net_load(net *n, const char *cert_file, const char *key_file)
 
 bool net_listen(net *n, const char *addr, void *owner)
 {
+    net_door_plan plan = {.addr = addr, .handler = n->handler, .owner = owner};
+    return net_listen_as(n, &plan);
+}
+
+bool net_listen_as(net *n, const net_door_plan *plan)
+{
     int err = 0;
     io_listen how = {.accepted = on_accepted};
-    if (n->n_doors == MAX_LISTENERS || io_addr_parse(s2s_span_of(addr), &how.addr) != S2S_E_OK)
+    if (n->n_doors == MAX_LISTENERS ||
+        io_addr_parse(s2s_span_of(plan->addr), &how.addr) != S2S_E_OK)
         return false;
     net_door *door = &n->doors[n->n_doors];
     door->n = n;
-    door->owner = owner;
+    door->plan = *plan;
     how.ctx = door;
     door->listener = io_listener_new(n->loop, &how, &err);
     if (!door->listener) {
-        fprintf(stderr, "%s: %s\n", addr, uv_strerror(err));
+        fprintf(stderr, "%s: %s\n", plan->addr, uv_strerror(err));
         return false;
     }
     n->n_doors++;
@@ -192,11 +202,17 @@ bool net_listen(net *n, const char *addr, void *owner)
 
 net_conn *net_dial(net *n, const char *addr, void *user)
 {
+    return net_dial_as(n, addr, n->handler, user);
+}
+
+net_conn *net_dial_as(net *n, const char *addr, const net_handler *handler, void *user)
+{
     io_addr to;
     s2s_err err;
     net_conn *c = calloc(1, sizeof *c);
     S2S_ASSERT(c);
     c->n = n;
+    c->handler = handler;
     c->user = user;
     if (io_addr_parse(s2s_span_of(addr), &to) == S2S_E_OK)
         c->io = io_conn_dial(n->loop, &to, &calls, c, &err);
@@ -251,7 +267,7 @@ void net_close(net_conn *c)
 {
     if (c->cork) cork_through(c->cork);
     io_timer_clear(c->n->loop, &c->retry);
-    io_conn_close(c->io, IO_CLOSE_GRACEFUL, c->n->handler->out(c->user));
+    io_conn_close(c->io, IO_CLOSE_GRACEFUL, c->handler->out(c->user));
     free(c);
 }
 

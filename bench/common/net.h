@@ -22,11 +22,23 @@ typedef struct net_handler {
     void (*sent)(void *user, size_t n);
 } net_handler;
 
-net *net_new(const net_handler *handler, const char *ca_file);
+net *net_new(const net_handler *handler, const char *ca_file); /* NULL: nobody is believed */
 void net_free(net *n);
 net_cert *net_load(net *n, const char *cert_file, const char *key_file); /* NULL: said on stderr */
 bool net_listen(net *n, const char *addr, void *owner);                  /* "127.1.2.3:5269" */
 net_conn *net_dial(net *n, const char *addr, void *user);                /* NULL: could not begin */
+
+/* The same with a handler of their own. */
+typedef struct net_door_plan {
+    const char *addr;
+    const net_handler *handler; /* borrowed */
+    void *owner;
+    const net_cert *cert; /* TLS from the first octet with it; NULL: in clear */
+} net_door_plan;
+
+bool net_listen_as(net *n, const net_door_plan *plan);
+net_conn *net_dial_as(net *n, const char *addr, const net_handler *handler, void *user);
+
 void net_adopt(net_conn *c, void *user);
 void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni);
 bool net_judge(net_conn *c, const s2s_domain *domain);

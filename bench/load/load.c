@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bare_lanes.h"
+
 enum { SETUP_S = 60, STALL_S = 20, PROGRESS_MS = 200 };
 
 static const uint64_t SECOND = 1000000000;
@@ -34,7 +36,11 @@ static void lane_send(load *l, load_lane *lane, uint64_t stamp)
 {
     uint32_t pair = lane->pairs[lane->turn];
     lane->turn = lane->turn + 1 == lane->n_pairs ? 0 : lane->turn + 1;
-    actor_put(lane->link, meter_send(&l->meter, pair, stamp));
+    s2s_span stanza = meter_send(&l->meter, pair, stamp);
+    if (lane->bare)
+        bare_put(lane->bare, stanza);
+    else
+        actor_put(lane->link, stanza);
     lane->in_flight++;
     l->drawn++;
 }
@@ -53,9 +59,8 @@ static bool is_open_loop(const load *l)
     return l->plan->rate > 0 && l->phase == PHASE_MEASURE;
 }
 
-static void on_raw(void *ctx, s2s_span stanza)
+void load_arrived(load *l, s2s_span stanza)
 {
-    load *l = ctx;
     uint64_t now = net_now_ns();
     uint32_t pair = meter_arrive(&l->meter, stanza, now);
     if (pair == UINT32_MAX) return;
@@ -65,10 +70,15 @@ static void on_raw(void *ctx, s2s_span stanza)
     if (!is_open_loop(l)) lane_fill(l, lane, now);
 }
 
+static void on_raw(void *ctx, s2s_span stanza)
+{
+    load_arrived(ctx, stanza);
+}
+
 static void on_arrived(void *ctx, const s2s_stanza *stanza, uint64_t now_us)
 {
     (void)now_us;
-    on_raw(ctx, stanza->bytes);
+    load_arrived(ctx, stanza->bytes);
 }
 
 static const actor_story story = {
@@ -91,12 +101,12 @@ static s2s_domain remote_name(unsigned number)
     return name_of("r%u.far.example", number);
 }
 
-static s2s_domain local_name(unsigned number)
+s2s_domain load_local_name(unsigned number)
 {
     return name_of("l%u.near.example", number);
 }
 
-static unsigned locals_of(const load_plan *plan)
+unsigned load_locals(const load_plan *plan)
 {
     return (plan->pairs + plan->links - 1) / plan->links;
 }
@@ -104,20 +114,21 @@ static unsigned locals_of(const load_plan *plan)
 static bool add_domains(load *l)
 {
     const load_plan *p = l->plan;
-    const net_cert *remote = actors_load(l->actors, p->remote_cert, p->remote_key);
-    const net_cert *local =
-        p->local_cert ? actors_load(l->actors, p->local_cert, p->local_key) : NULL;
-    actor_domain d = {.remote = true, .no_external = p->dialback, .cert = remote};
-    if (!remote || (p->local_cert && !local)) return false;
+    l->remote_cert = actors_load(l->actors, p->remote_cert, p->remote_key);
+    if (p->local_cert) l->local_cert = actors_load(l->actors, p->local_cert, p->local_key);
+    actor_domain d = {.remote = true, .no_external = p->dialback, .cert = l->remote_cert};
+    if (!l->remote_cert || (p->local_cert && !l->local_cert)) return false;
+    if (p->attach == ATTACH_TUNNEL) return true; /* nobody has a name */
     snprintf(d.address, sizeof d.address, "%s", p->remotes);
     for (unsigned i = 0; i < p->links; i++) {
         d.name = remote_name(i);
         if (!actors_add_domain(l->actors, &d)) return false;
     }
-    d = (actor_domain){.cert = local};
+    if (p->attach == ATTACH_COMPONENT) return true;
+    d = (actor_domain){.cert = l->local_cert};
     snprintf(d.address, sizeof d.address, "%s", p->locals);
-    for (unsigned i = 0; i < locals_of(p); i++) {
-        d.name = local_name(i);
+    for (unsigned i = 0; i < load_locals(p); i++) {
+        d.name = load_local_name(i);
         if (!actors_add_domain(l->actors, &d)) return false;
     }
     return true;
@@ -134,19 +145,35 @@ static bool lane_add(load *l, uint32_t index, const s2s_domain *from, const s2s_
     return true;
 }
 
-/* Pair number i is of remote i % links and local i / links. Inbound each remote has a link of its own; outbound all pairs
- * go over the local server's one link. */
+/* Outbound all pairs go over the local server's one link; a component speaks for itself alone, a tunnel for its remote. */
+static size_t lanes_out(const load_plan *p)
+{
+    return p->attach == ATTACH_COMPONENT ? load_locals(p)
+           : p->attach == ATTACH_TUNNEL  ? p->links
+                                         : 1;
+}
+
+static size_t lane_out_of(const load_plan *p, uint32_t pair)
+{
+    return p->attach == ATTACH_COMPONENT ? pair / p->links
+           : p->attach == ATTACH_TUNNEL  ? pair % p->links
+                                         : 0;
+}
+
+/* Pair number i is of remote i % links and local i / links. Inbound each remote has a link of its own. */
 static bool add_lanes(load *l)
 {
     const load_plan *p = l->plan;
     bool in = (p->way & WAY_IN) != 0, out = (p->way & WAY_OUT) != 0;
-    l->n_lanes = (in ? p->links : 0) + (out ? 1 : 0);
+    l->n_in = in ? p->links : 0;
+    l->n_lanes = l->n_in + (out ? lanes_out(p) : 0);
     l->lanes = calloc(l->n_lanes, sizeof *l->lanes);
     if (!l->lanes) return false;
     for (uint32_t i = 0; i < p->pairs; i++) {
-        s2s_domain remote = remote_name(i % p->links), local = local_name(i / p->links);
+        s2s_domain remote = remote_name(i % p->links), local = load_local_name(i / p->links);
         if (in && !lane_add(l, i % p->links, &remote, &local)) return false;
-        if (out && !lane_add(l, (uint32_t)l->n_lanes - 1, &local, &remote)) return false;
+        uint32_t index = (uint32_t)(l->n_in + lane_out_of(p, i));
+        if (out && !lane_add(l, index, &local, &remote)) return false;
     }
     return true;
 }
@@ -157,12 +184,14 @@ bool load_prepare(load *l, const load_plan *plan)
     l->mix = mix_new(&plan->mix);
     if (!l->mix) return false;
     meter_init(&l->meter, l->mix);
+    l->meter.may_rearrange = plan->may_rearrange;
     l->actors = actors_new(plan->ca, plan->outside, plan->inside, &story, l);
-    return l->actors && add_domains(l) && add_lanes(l);
+    return l->actors && add_domains(l) && add_lanes(l) && bare_lanes_prepare(l);
 }
 
 void load_free(load *l)
 {
+    bare_lanes_free(l);
     if (l->actors) actors_free(l->actors);
     for (size_t i = 0; i < l->n_lanes; i++)
         free(l->lanes[i].pairs);
@@ -201,6 +230,7 @@ static bool turn(load *l, bool wait)
 static bool open_lane(load *l, load_lane *lane)
 {
     const meter_pair *first = &l->meter.pairs[lane->pairs[0]];
+    if (bare_lanes_is_bare(l, lane)) return bare_lanes_open(l, lane);
     lane->link = actors_open(l->actors, &first->from, &first->to, l->plan->mode);
     for (uint32_t i = 1; lane->link && i < lane->n_pairs; i++) {
         const meter_pair *p = &l->meter.pairs[lane->pairs[i]];
@@ -209,23 +239,44 @@ static bool open_lane(load *l, load_lane *lane)
     return lane->link != NULL;
 }
 
+static bool in_time(load *l)
+{
+    return net_now_ns() - l->begun <= SETUP_S * SECOND || give_up(l, "links were not up in time");
+}
+
+/* What nobody proves is known to stand when a stanza of each pair has come through. */
+static bool try_bare(load *l)
+{
+    for (size_t i = 0; i < l->n_lanes; i++) {
+        load_lane *lane = &l->lanes[i];
+        for (uint32_t n = 0; lane->bare && n < lane->n_pairs; n++)
+            lane_send(l, lane, net_now_ns());
+    }
+    while (meter_lost(&l->meter) > 0)
+        if (!turn(l, true)) return false;
+    return true;
+}
+
 /* Some links at a time, as a server would. */
 static bool set_up(load *l)
 {
     enum { AT_ONCE = 64 };
-    uint64_t begun = net_now_ns(), want = 0;
+    uint64_t want = 0;
     size_t opened = 0;
+    l->begun = net_now_ns();
     l->phase = PHASE_SETUP;
+    if (l->components && !bare_lanes_components(l)) return false;
+    while (l->components && l->ready < load_locals(l->plan))
+        if (!turn(l, true) || !in_time(l)) return false;
     while (opened < l->n_lanes || l->proved < want) {
         while (opened < l->n_lanes && want - l->proved < AT_ONCE) {
             want += l->lanes[opened].n_pairs;
             if (!open_lane(l, &l->lanes[opened++])) return false;
         }
-        if (!turn(l, true)) return false;
-        if (net_now_ns() - begun > SETUP_S * SECOND) return give_up(l, "links were not up in time");
+        if (!turn(l, true) || !in_time(l)) return false;
     }
-    l->setup_ns = net_now_ns() - begun;
-    return true;
+    l->setup_ns = net_now_ns() - l->begun;
+    return try_bare(l);
 }
 
 static void begin(load *l, load_phase phase, uint64_t count, double seconds)
@@ -280,18 +331,35 @@ static bool run_open(load *l)
     return drain(l);
 }
 
+/* Of all processes of the server under test. False: one is not there. */
+static bool read_usage(const load_plan *p, used *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    for (unsigned i = 0; i < p->n_pids; i++) {
+        used u;
+        if (!usage_read(p->pids[i], &u)) return false;
+        sum->cpu += u.cpu;
+        sum->user += u.user;
+        sum->system += u.system;
+        sum->rss_kb += u.rss_kb;
+        sum->rss_peak_kb += u.rss_peak_kb;
+        sum->rss_own_kb += u.rss_own_kb;
+        sum->wakes += u.wakes;
+    }
+    return true;
+}
+
 static bool run_phases(load *l)
 {
     const load_plan *p = l->plan;
     if (!set_up(l)) return false;
-    if (p->pid) usage_read(p->pid, &l->idle);
+    (void)read_usage(p, &l->idle);
     begin(l, PHASE_WARM, p->warm ? p->warm : 1, 0);
     if (!run_closed(l)) return false;
     begin(l, PHASE_MEASURE, p->count, p->seconds);
-    if (p->pid && !usage_read(p->pid, &l->before)) return give_up(l, "there is no such process");
+    if (!read_usage(p, &l->before)) return give_up(l, "there is no such process");
     if (!(p->rate > 0 ? run_open(l) : run_closed(l))) return false;
-    if (p->pid) usage_read(p->pid, &l->after);
-    return true;
+    return read_usage(p, &l->after) || give_up(l, "the server under test has ended");
 }
 
 static bool never(void *ctx)
@@ -305,6 +373,7 @@ bool load_run(load *l)
     bool ok = run_phases(l);
     l->phase = PHASE_DRAINED;
     actors_close_all(l->actors);
+    if (l->bare) bare_close_all(l->bare);
     (void)net_run(actors_net(l->actors), never, l, ok ? 200 : 50);
     return ok && meter_clean(&l->meter);
 }

@@ -1,8 +1,8 @@
 /* main.c - causeway-load: loads an S2S server with numbered stanzas and says what they cost and what became of them.
  *
  * It plays N remote servers (rI.far.example) and one local server (lJ.near.example) around the server under test: inbound over
- * a link for each remote, outbound over one link of the local server. Exit status 0: everything arrived once, in order,
- * unchanged. */
+ * a link for each remote, outbound over one link of the local server, or over a component for each local domain. Exit status 0:
+ * everything arrived once, in order, unchanged. causeway-load.1 is its manual. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,9 @@ static const char usage[] =
     "  --outside, --inside     where the server under test listens for remote and local servers\n"
     "  --remotes, --locals     where the played servers listen\n"
     "  --local-cert, -key      TLS on the local side too\n"
+    "  --attach s2s|component|tunnel   what the local side is (s2s); component: XEP-0114 at the\n"
+    "                          address --inside, with --secret WORD; tunnel: TLS and no streams,\n"
+    "                          for relays which move bytes\n"
     "  --way in|out|both       (in)       --proof external|dialback  (external)\n"
     "  --links N               (1)        --pairs M                  (as many as links)\n"
     "  --window W              closed loop: stanzas in flight on each link (256)\n"
@@ -34,7 +37,8 @@ static const char usage[] =
     "  --flush each|record|full  a send for each stanza; a record for each stanza, sent together;\n"
     "                          full records (record)\n"
     "  --large-every N, --large-size OCTETS  one template of N is a large message\n"
-    "  --seed N  --pid PID (whose CPU and memory is read)  --json FILE\n";
+    "  --seed N  --json FILE   --pid PID[,PID...]  whose CPU and memory is read\n"
+    "  --rearranged count|fail children of a stanza in another order (fail)\n";
 
 static bool word(const char *value, const char *const *words, int *out)
 {
@@ -63,6 +67,7 @@ static bool take_files(load_plan *p, const char *name, const char *value)
                  {"--inside", &p->inside},
                  {"--remotes", &p->remotes},
                  {"--locals", &p->locals},
+                 {"--secret", &p->secret},
                  {"--remote-cert", &p->remote_cert},
                  {"--remote-key", &p->remote_key},
                  {"--local-cert", &p->local_cert},
@@ -80,6 +85,8 @@ static bool take_words(load_plan *p, const char *name, const char *value)
     static const char *const modes[] = {"each", "record", "full", NULL};
     static const char *const ways[] = {"in", "out", "both", NULL};
     static const char *const proofs[] = {"external", "dialback", NULL};
+    static const char *const attaches[] = {"s2s", "component", "tunnel", NULL};
+    static const char *const rearranged[] = {"fail", "count", NULL};
     int which = 0;
     bool ok = true;
     if (!strcmp(name, "--flush")) {
@@ -91,6 +98,12 @@ static bool take_words(load_plan *p, const char *name, const char *value)
     } else if (!strcmp(name, "--proof")) {
         ok = word(value, proofs, &which);
         p->dialback = which == 1;
+    } else if (!strcmp(name, "--attach")) {
+        ok = word(value, attaches, &which);
+        p->attach = (load_attach)which;
+    } else if (!strcmp(name, "--rearranged")) {
+        ok = word(value, rearranged, &which);
+        p->may_rearrange = which == 1;
     } else
         return false;
     return ok;
@@ -120,11 +133,32 @@ static bool take_numbers(load_plan *p, const char *name, const char *value)
         p->mix.large_size = (size_t)n;
     else if (!strcmp(name, "--seed"))
         p->mix.seed = (uint64_t)n;
-    else if (!strcmp(name, "--pid"))
-        p->pid = (int)n;
     else
         return false;
     return true;
+}
+
+static bool take_pids(load_plan *p, const char *name, const char *value)
+{
+    if (strcmp(name, "--pid") != 0) return false;
+    while (p->n_pids < LOAD_PIDS) {
+        char *end;
+        long pid = strtol(value, &end, 10);
+        if (end == value || pid < 1 || pid > 1L << 30) return false;
+        p->pids[p->n_pids++] = (int)pid;
+        if (!*end) return true;
+        if (*end != ',') return false;
+        value = end + 1;
+    }
+    return false;
+}
+
+static bool is_whole(const load_plan *p)
+{
+    bool locals = p->attach == ATTACH_COMPONENT || p->locals;
+    bool certs = p->remote_cert && p->remote_key && !p->local_cert == !p->local_key;
+    return p->ca && p->outside && p->inside && p->remotes && locals && certs &&
+           (p->attach != ATTACH_TUNNEL || p->local_cert);
 }
 
 static bool read_options(load_plan *p, const char **json, int argc, char **argv)
@@ -134,18 +168,16 @@ static bool read_options(load_plan *p, const char **json, int argc, char **argv)
         if (value && !strcmp(name, "--json"))
             *json = value;
         else if (!value || (!take_files(p, name, value) && !take_words(p, name, value) &&
-                            !take_numbers(p, name, value))) {
+                            !take_pids(p, name, value) && !take_numbers(p, name, value))) {
             fprintf(stderr, "causeway-load: what is %s %s?\n%s", name, value ? value : "", usage);
             return false;
         }
     }
     if (!p->pairs) p->pairs = p->links;
-    bool whole = p->ca && p->outside && p->inside && p->remotes && p->locals && p->remote_cert &&
-                 p->remote_key && !p->local_cert == !p->local_key;
     bool sane = p->links >= 1 && p->links <= 100000 && p->pairs >= p->links &&
                 p->pairs <= 1000000 && p->window >= 1 && p->seconds <= 3600 &&
                 p->mix.large_size <= 1u << 24;
-    if (whole && sane) return true;
+    if (is_whole(p) && sane) return true;
     fputs(usage, stderr);
     return false;
 }
@@ -160,6 +192,7 @@ int main(int argc, char **argv)
                       .warm = 1000,
                       .seconds = 10,
                       .mode = FLUSH_RECORD,
+                      .secret = "secret",
                       .mix = {.seed = 1, .large_size = 65536}};
     if (!read_options(&plan, &json, argc, argv)) return 2;
     signal(SIGINT, on_signal);

@@ -57,21 +57,35 @@ void report_print(const load *l, bool ok)
     if (isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K");
     printf("%" PRIu64 " stanzas in %.3f s: %.0f/s, %.1f MB/s\n", f.stanzas, f.seconds, f.per_second,
            f.mb_per_second);
-    if (l->plan->pid)
+    if (l->plan->n_pids)
         printf("CPU %.3f s (user %.2f, system %.2f): %.3f s per million stanzas; RSS %.0f KB\n",
                f.cpu, f.user, f.system, f.cpu_per_million, l->after.rss_kb);
     printf("latency us: p50 %.0f  p99 %.0f  p999 %.0f  max %.0f\n", f.p50, f.p99, f.p999, f.most);
     printf("lost %" PRIu64 ", doubled %" PRIu64 ", out of order %" PRIu64 ", changed %" PRIu64
-           ", foreign %" PRIu64 "; respelled %" PRIu64 "\n",
-           meter_lost(m), m->doubled, m->swapped, m->changed, m->foreign, m->respelled);
+           ", foreign %" PRIu64 "; respelled %" PRIu64 ", rearranged %" PRIu64 "\n",
+           meter_lost(m), m->doubled, m->swapped, m->changed, m->foreign, m->respelled,
+           m->rearranged);
     if (m->trouble[0]) printf("first trouble: %s\n", m->trouble);
     if (!ok) printf("FAILED%s%s\n", l->broke[0] ? ": " : "", l->broke);
+}
+
+/* The latencies which all but one stanza of N do not exceed, for a drawing. */
+static void write_shares(FILE *out, const hdr *h)
+{
+    static const double rests[] = {1,    0.8,   0.5,   0.3,   0.2,    0.1,    0.05,   0.02,
+                                   0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0};
+    fprintf(out, " \"latency_rest_us\": [");
+    for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++)
+        fprintf(out, "%s[%g, %.1f]", i ? ", " : "", rests[i],
+                (double)hdr_at(h, 1 - rests[i]) / 1e3);
+    fprintf(out, "],\n");
 }
 
 bool report_write(const load *l, bool ok, const char *file)
 {
     static const char *const modes[] = {"each", "record", "full"};
     static const char *const ways[] = {"", "in", "out", "both"};
+    static const char *const attaches[] = {"s2s", "component", "tunnel"};
     const load_plan *p = l->plan;
     const meter *m = &l->meter;
     figures f = figures_of(l);
@@ -79,10 +93,11 @@ bool report_write(const load *l, bool ok, const char *file)
     FILE *out = to_stdout ? stdout : fopen(file, "w");
     if (!out) return false;
     fprintf(out,
-            "{\"ok\": %s, \"way\": \"%s\", \"links\": %u, \"pairs\": %u, \"window\": %u, "
+            "{\"ok\": %s, \"attach\": \"%s\", \"way\": \"%s\", \"links\": %u, \"pairs\": %u, "
+            "\"window\": %u, "
             "\"rate\": %.1f, \"flush\": \"%s\", \"proof\": \"%s\", \"seed\": %" PRIu64 ",\n",
-            ok ? "true" : "false", ways[p->way], p->links, p->pairs, p->window, p->rate,
-            modes[p->mode], p->dialback ? "dialback" : "external", p->mix.seed);
+            ok ? "true" : "false", attaches[p->attach], ways[p->way], p->links, p->pairs, p->window,
+            p->rate, modes[p->mode], p->dialback ? "dialback" : "external", p->mix.seed);
     fprintf(out,
             " \"stanzas\": %" PRIu64 ", \"seconds\": %.6f, \"per_second\": %.1f, "
             "\"mb_per_second\": %.2f, \"mean_octets\": %.1f,\n",
@@ -97,9 +112,12 @@ bool report_write(const load *l, bool ok, const char *file)
             " \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f, "
             "\"mean\": %.1f}, \"setup_s\": %.6f,\n",
             f.p50, f.p99, f.p999, f.most, f.mean, (double)l->setup_ns / 1e9);
+    write_shares(out, &m->latency);
     fprintf(out,
             " \"lost\": %" PRIu64 ", \"doubled\": %" PRIu64 ", \"swapped\": %" PRIu64
-            ", \"changed\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"respelled\": %" PRIu64 "}\n",
-            meter_lost(m), m->doubled, m->swapped, m->changed, m->foreign, m->respelled);
+            ", \"changed\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"respelled\": %" PRIu64
+            ", \"rearranged\": %" PRIu64 "}\n",
+            meter_lost(m), m->doubled, m->swapped, m->changed, m->foreign, m->respelled,
+            m->rearranged);
     return (to_stdout ? fflush(out) : fclose(out)) == 0;
 }
