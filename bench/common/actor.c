@@ -177,7 +177,9 @@ static actor_link *link_dial(actors *a, const s2s_domain *from, const s2s_domain
     l->theirs = *to;
     l->stream = s2s_stream_new(&config);
     S2S_ASSERT(l->stream);
-    l->conn = net_dial(a->net, d->remote ? a->outside : a->inside, l);
+    const char *where = d->remote ? a->outside : a->inside;
+    l->conn =
+        d->own_source ? net_dial_from(a->net, where, d->address, l) : net_dial(a->net, where, l);
     if (!l->conn) link_end(l, S2S_E_TCP_UNREACHABLE);
     return l;
 }
@@ -210,8 +212,8 @@ static void answer_head(actor_link *l, const s2s_head *head)
     answer.as = head->to;
     answer.id = s2s_span_of(id);
     answer.tls = wants_tls(d) ? S2S_TLS_REQUIRED : S2S_TLS_NONE;
-    answer.offer_external =
-        head->after_tls && head->from.len && d->cert && net_judge(l->conn, &head->from);
+    answer.offer_external = head->after_tls && head->from.len && d->cert && !d->no_external &&
+                            net_judge(l->conn, &head->from);
     s2s_stream_answer(l->stream, &answer);
 }
 
@@ -272,7 +274,9 @@ static void give_key(actor_link *l, const s2s_event *e)
 static void start_tls(actor_link *l)
 {
     const actor_domain *d = domain_of(l->a, &l->ours);
-    net_tls(l->conn, l->initiating, d ? d->cert : NULL, l->initiating ? l->theirs.text : NULL);
+    bool shows = d && !(d->bare && l->initiating);
+    if (d && d->bare) net_spare(l->conn);
+    net_tls(l->conn, l->initiating, shows ? d->cert : NULL, l->initiating ? l->theirs.text : NULL);
 }
 
 static void pair_open(actor_link *l, const s2s_event *e)
@@ -406,6 +410,8 @@ static void on_tls(void *user, const char *version)
     if (l->over) return;
     l->in_tls = true;
     snprintf(l->tls, sizeof l->tls, "%s", version);
+    if (l->a->story->shaken)
+        l->a->story->shaken(l->a->ctx, &l->ours, l->initiating, net_resumed(l->conn));
     s2s_stream_tls_done(l->stream);
     pump(l);
 }
@@ -480,9 +486,9 @@ net_cert *actors_load(actors *a, const char *cert_file, const char *key_file)
 
 bool actors_add_domain(actors *a, const actor_domain *d)
 {
-    bool listening = false;
+    bool listening = d->deaf;
     for (size_t i = a->n_domains; i > 0 && !listening; i--) /* the newest is the likeliest */
-        listening = !strcmp(a->domains[i - 1].address, d->address);
+        listening = !a->domains[i - 1].deaf && !strcmp(a->domains[i - 1].address, d->address);
     if (!listening && !net_listen(a->net, d->address, a)) return false;
     if (a->n_domains == a->domains_size && !domains_grow(a)) return false;
     a->domains[a->n_domains] = *d;
@@ -520,6 +526,11 @@ void actor_put(actor_link *l, s2s_span stanza)
     net_flush(l->conn);
 }
 
+bool actor_alive(const actor_link *l)
+{
+    return !l->over;
+}
+
 bool actors_send(actors *a, const s2s_domain *from, const s2s_domain *to, s2s_span stanza)
 {
     sweep(a);
@@ -549,5 +560,29 @@ void actors_close_all(actors *a)
         if (!l->over && l->conn) {
             s2s_stream_close(l->stream, S2S_E_OK, (s2s_span){NULL, 0});
             net_flush(l->conn);
+        }
+}
+
+static bool was_dialled(const actor_link *l)
+{
+    if (l->initiating || l->over || !l->conn || l->ours.len == 0) return false;
+    const actor_domain *d = domain_of(l->a, &l->ours);
+    return d && d->remote;
+}
+
+unsigned actors_dialled(const actors *a)
+{
+    unsigned n = 0;
+    for (const actor_link *l = a->links; l; l = l->next)
+        n += was_dialled(l);
+    return n;
+}
+
+void actors_hang_up(actors *a)
+{
+    for (actor_link *l = a->links; l; l = l->next)
+        if (was_dialled(l)) {
+            s2s_stream_close(l->stream, S2S_E_OK, (s2s_span){NULL, 0});
+            pump(l);
         }
 }

@@ -15,7 +15,10 @@ typedef struct actor_domain {
     s2s_domain name;
     bool
         remote; /* it is met at `outside`, and only under TLS; others under TLS when they have a certificate */
-    bool no_external;     /* it does not try SASL EXTERNAL, though it has a certificate */
+    bool no_external; /* it neither tries nor offers SASL EXTERNAL, though it has a certificate */
+    bool bare;        /* it shows its certificate only when it is dialled, and asks for none */
+    bool own_source;  /* it dials from its address */
+    bool deaf;        /* it does not listen: nobody dials it */
     const net_cert *cert; /* what it shows; NULL: it has none, so it is proved by dialback */
     char address[ACTOR_ADDR];
 } actor_domain;
@@ -32,6 +35,8 @@ typedef struct actor_story {
     /* When given: stanzas are cut out by their tags alone once a pair is proved, as they were spelled; elements which are no
      * stanza still go to the stream. */
     void (*raw)(void *ctx, s2s_span stanza);
+    /* When given: a TLS handshake of a played server is done. `began`: by it. */
+    void (*shaken)(void *ctx, const s2s_domain *ours, bool began, bool resumed);
     void (*broke)(void *ctx, const s2s_domain *ours, const s2s_domain *theirs, s2s_err why);
 } actor_story;
 
@@ -57,7 +62,12 @@ actor_link *actors_open(actors *a, const s2s_domain *from, const s2s_domain *to,
 bool actor_want(actor_link *l, const s2s_domain *from, const s2s_domain *to);
 /* Sends a stanza of a pair that is proved. */
 void actor_put(actor_link *l, s2s_span stanza);
+bool actor_alive(const actor_link *l); /* neither closed nor broken */
 
+/* ---- all links ---- */
 void actors_close_all(actors *a); /* closes every stream properly */
+unsigned actors_dialled(
+    const actors *a);           /* links which others dialled to the remotes and that are up */
+void actors_hang_up(actors *a); /* closes those properly, and no others */
 
 #endif

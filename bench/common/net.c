@@ -1,9 +1,14 @@
 /* net.c - see net.h. */
 #include "net.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "cork.h"
 #include "io/conn.h"
@@ -12,7 +17,7 @@
 #include "io/listener.h"
 #include "io/tls.h"
 
-enum { MAX_LISTENERS = 128, TURN_MS = 50, CORK_MS = 1 };
+enum { TURN_MS = 50, CORK_MS = 1 };
 
 struct net_cert {
     net_cert *next;
@@ -20,6 +25,7 @@ struct net_cert {
 };
 
 typedef struct net_door {
+    struct net_door *next;
     net *n;
     net_door_plan plan;
     io_listener *listener;
@@ -31,8 +37,7 @@ struct net {
     X509_STORE *store;
     io_tls *bare; /* a client without a certificate */
     net_cert *certs;
-    net_door doors[MAX_LISTENERS];
-    size_t n_doors;
+    net_door *doors;
     io_timer turn; /* so that a turn ends though nothing happens */
 };
 
@@ -41,6 +46,7 @@ struct net_conn {
     const net_handler *handler;
     io_conn *io;
     void *user;
+    bool spared;
     BIO *cork;      /* owned by the connection's SSL */
     io_timer retry; /* the socket did not take what the cork holds */
 };
@@ -125,6 +131,7 @@ net *net_new(const net_handler *handler, const char *ca_file)
     net *n = calloc(1, sizeof *n);
     S2S_ASSERT(n);
     io_loop_settings_init(&settings);
+    (void)io_descriptors_raise();
     n->handler = handler;
     n->loop = io_loop_new(&settings);
     n->bare = io_tls_new();
@@ -137,8 +144,12 @@ net *net_new(const net_handler *handler, const char *ca_file)
 
 void net_free(net *n)
 {
-    for (size_t i = 0; i < n->n_doors; i++)
-        io_listener_close(n->doors[i].listener);
+    while (n->doors) {
+        net_door *door = n->doors;
+        n->doors = door->next;
+        io_listener_close(door->listener);
+        free(door);
+    }
     if (n->loop) {
         io_timer_clear(n->loop, &n->turn);
         io_loop_free(n->loop);
@@ -184,19 +195,20 @@ bool net_listen_as(net *n, const net_door_plan *plan)
 {
     int err = 0;
     io_listen how = {.accepted = on_accepted};
-    if (n->n_doors == MAX_LISTENERS ||
-        io_addr_parse(s2s_span_of(plan->addr), &how.addr) != S2S_E_OK)
-        return false;
-    net_door *door = &n->doors[n->n_doors];
+    if (io_addr_parse(s2s_span_of(plan->addr), &how.addr) != S2S_E_OK) return false;
+    net_door *door = calloc(1, sizeof *door);
+    S2S_ASSERT(door);
     door->n = n;
     door->plan = *plan;
     how.ctx = door;
     door->listener = io_listener_new(n->loop, &how, &err);
     if (!door->listener) {
         fprintf(stderr, "%s: %s\n", plan->addr, uv_strerror(err));
+        free(door);
         return false;
     }
-    n->n_doors++;
+    door->next = n->doors;
+    n->doors = door;
     return true;
 }
 
@@ -221,6 +233,51 @@ net_conn *net_dial_as(net *n, const char *addr, const net_handler *handler, void
     return NULL;
 }
 
+static bool ip4(const char *addr, struct sockaddr_in *out)
+{
+    char host[64];
+    const char *colon = strrchr(addr, ':');
+    if (!colon || (size_t)(colon - addr) >= sizeof host) return false;
+    memcpy(host, addr, (size_t)(colon - addr));
+    host[colon - addr] = '\0';
+    unsigned long port = strtoul(colon + 1, NULL, 10);
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    return port <= 65535 && inet_pton(AF_INET, host, &out->sin_addr) == 1;
+}
+
+/* The port is chosen when it connects: many addresses, or ports would run out. */
+static int socket_from(const char *addr, const char *from)
+{
+    const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one = 1;
+    struct sockaddr_in to, own;
+    if (!ip4(addr, &to) || !ip4(from, &own)) return -1;
+    own.sin_port = 0;
+    int fd = socket(AF_INET, type, 0);
+    if (fd < 0) return -1;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(fd, (const struct sockaddr *)&own, sizeof own) == 0 &&
+        (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+net_conn *net_dial_from(net *n, const char *addr, const char *from, void *user)
+{
+    io_addr to;
+    int fd = io_addr_parse(s2s_span_of(addr), &to) == S2S_E_OK ? socket_from(addr, from) : -1;
+    if (fd < 0) return NULL;
+    net_conn *c = calloc(1, sizeof *c);
+    S2S_ASSERT(c);
+    c->n = n;
+    c->handler = n->handler;
+    c->user = user;
+    c->io = io_conn_adopt(n->loop, fd, &to, &calls, c);
+    S2S_ASSERT(c->io);
+    io_conn_flush(c->io);
+    return c;
+}
+
 void net_adopt(net_conn *c, void *user)
 {
     c->user = user;
@@ -232,9 +289,28 @@ void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni)
     io_conn_tls how = {.role = client ? S2S_INITIATING : S2S_RECEIVING,
                        .ctx = client ? io_tls_client(tls, NULL) : io_tls_server(tls, NULL),
                        .sni = sni,
-                       .ask_client_cert = !client};
+                       .ask_client_cert = !client && !c->spared};
     S2S_ASSERT(how.ctx);
     io_conn_start_tls(c->io, &how);
+}
+
+void net_spare(net_conn *c)
+{
+    c->spared = true;
+}
+
+bool net_resumed(const net_conn *c)
+{
+    SSL *ssl = c->io ? io_conn_ssl(c->io) : NULL;
+    return ssl && SSL_session_reused(ssl);
+}
+
+void net_give_tickets(const net_cert *cert)
+{
+    SSL_CTX *ctx = io_tls_server(cert->tls, NULL);
+    SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
+    int ok = SSL_CTX_set_num_tickets(ctx, 1);
+    S2S_ASSERT(ok == 1);
 }
 
 bool net_judge(net_conn *c, const s2s_domain *domain)

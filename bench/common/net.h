@@ -27,6 +27,9 @@ void net_free(net *n);
 net_cert *net_load(net *n, const char *cert_file, const char *key_file); /* NULL: said on stderr */
 bool net_listen(net *n, const char *addr, void *owner);                  /* "127.1.2.3:5269" */
 net_conn *net_dial(net *n, const char *addr, void *user);                /* NULL: could not begin */
+/* The same from an address of our own ("127.1.2.3:5269", whose port is not used). `connected` is not told: what is ready
+ * to be sent goes when it can. */
+net_conn *net_dial_from(net *n, const char *addr, const char *from, void *user);
 
 /* The same with a handler of their own. */
 typedef struct net_door_plan {
@@ -41,6 +44,9 @@ net_conn *net_dial_as(net *n, const char *addr, const net_handler *handler, void
 
 void net_adopt(net_conn *c, void *user);
 void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni);
+void net_spare(net_conn *c);         /* before net_tls: its client is not asked for a certificate */
+bool net_resumed(const net_conn *c); /* its handshake went on from a session */
+void net_give_tickets(const net_cert *cert); /* who is shown it may resume */
 bool net_judge(net_conn *c, const s2s_domain *domain);
 void net_flush(net_conn *c);
 void net_pause(net_conn *c, bool paused);

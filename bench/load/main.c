@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "links.h"
 #include "report.h"
 
 static volatile int stopped;
@@ -19,7 +20,8 @@ static void on_signal(int number)
 }
 
 static const char usage[] =
-    "usage: causeway-load --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals ADDR\n"
+    "usage: causeway-load links ...   (links set up and held: see there)\n"
+    "       causeway-load --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals ADDR\n"
     "           --remote-cert FILE --remote-key FILE [--local-cert FILE --local-key FILE] "
     "[OPTION...]\n"
     "  --outside, --inside     where the server under test listens for remote and local servers\n"
@@ -194,9 +196,10 @@ int main(int argc, char **argv)
                       .mode = FLUSH_RECORD,
                       .secret = "secret",
                       .mix = {.seed = 1, .large_size = 65536}};
-    if (!read_options(&plan, &json, argc, argv)) return 2;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    if (argc > 1 && !strcmp(argv[1], "links")) return links_main(argc - 1, argv + 1, &stopped);
+    if (!read_options(&plan, &json, argc, argv)) return 2;
     l.progress = report_progress;
     l.stopped = &stopped;
     if (!load_prepare(&l, &plan)) {

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+"""causeway-load links around a real Causeway: every link and handshake is counted, and one that fails or ends is noticed.
+
+Nothing here is about speed.
+"""
+
+import os
+import random
+import socket
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+ROOT = Path(os.environ.get("CAUSEWAY_SOURCE", Path(__file__).resolve().parents[3]))
+BUILD = Path(os.environ.get("CAUSEWAY_BUILD", ROOT / "build/asan")).resolve()
+sys.path.insert(0, str(ROOT / "bench"))
+sys.dont_write_bytecode = True
+
+import links  # noqa: E402
+import stage  # noqa: E402
+
+COUNT, WARM = 12, 2
+
+
+class Place(stage.Place):
+    """With a block of loopback addresses which no other test has: whoever holds the socket has it."""
+
+    def __init__(self, build, work):
+        super().__init__(build, work)
+        self.taskset = None  # other tests want the CPUs as well
+        self.nets = 0
+        self.claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        blocks = list(range(64, 192))
+        random.shuffle(blocks)
+        self.block = next(block for block in blocks if self.claims(block))
+
+    def claims(self, block):
+        try:
+            self.claim.bind((f"127.{block}.255.1", 5269))
+            return True
+        except OSError:
+            return False
+
+    def new_net(self):
+        self.nets += 1
+        return f"127.{self.block}.{self.nets}"
+
+
+def run(place, *words, far="far", more="", lacks=None):
+    """Figures of COUNT links around a Causeway which does not know the way to remote `lacks`."""
+
+    class Causeway(links.Causeway):
+        def zone(self):
+            return (record for record in super().zone()
+                    if lacks is None or f"r{lacks}.far.example" not in record)
+
+    with Causeway(place, COUNT + WARM, far=far, more=more) as server:
+        return links.load(place, server, ["--count", COUNT, "--warm", WARM, "--at-once", 5, *words])
+
+
+def expect(figures, **wanted):
+    got = {**figures, **figures.get("handshakes", {})}
+    wrong = [f"{name} is {got.get(name)}, not {value}" for name, value in wanted.items()
+             if got.get(name) != value]
+    if wrong:
+        raise AssertionError("; ".join(wrong) + "\n" + figures["command"] + "\n" + figures["said"])
+
+
+def all_up(figures, by_remotes, by_server, **more):
+    expect(figures, ok=True, status=0, up=COUNT, failed=0, lost=0, held=COUNT,
+           by_remotes=by_remotes, by_server=by_server, by_remotes_resumed=0, **more)
+    if not 0 < figures["setup_ms"]["p50"] <= figures["setup_ms"]["max"]:
+        raise AssertionError(f"set-up times {figures['setup_ms']}")
+
+
+def inbound_external(place):
+    all_up(run(place), COUNT, 0, way="in", proof="external")
+
+
+def inbound_dialback_by_who_shows_no_certificate(place):
+    all_up(run(place, "--proof", "dialback", "--peer-cert", "no"), COUNT, COUNT)
+
+
+def inbound_dialback_by_who_shows_one_of_no_known_authority(place):
+    links.certify_own(place)
+    all_up(run(place, "--proof", "dialback", far="far-own"), COUNT, COUNT)
+
+
+def inbound_dialback_by_who_shows_a_good_certificate(place):
+    """XEP-0344: nobody has to be asked back."""
+    all_up(run(place, "--proof", "dialback"), COUNT, 0)
+
+
+def inbound_with_rsa_keys(place):
+    links.certify_rsa(place)
+    all_up(run(place, far="far-rsa"), COUNT, 0)
+
+
+def outbound_external(place):
+    all_up(run(place, "--way", "out"), 0, COUNT, way="out", by_server_resumed=0)
+
+
+def outbound_dialback(place):
+    all_up(run(place, "--way", "out", "--proof", "dialback"), COUNT, COUNT)
+
+
+def outbound_dialback_to_who_asks_for_no_certificate(place):
+    all_up(run(place, "--way", "out", "--proof", "dialback", "--peer-cert", "no"), COUNT, COUNT)
+
+
+def outbound_second_links(place):
+    """Whether their sessions are resumed is the server's affair."""
+    figures = run(place, "--way", "out", "--resume", "yes", more="limits: {backoff_first: 10ms}\n")
+    all_up(figures, 0, COUNT, resume=True)
+    if not 0 <= figures["handshakes"]["by_server_resumed"] <= COUNT:
+        raise AssertionError(f"resumed: {figures['handshakes']}")
+
+
+def a_remote_that_is_refused_is_counted(place):
+    figures = run(place, more="peers: {\"r5.far.example\": {allow: no}}\n")
+    expect(figures, ok=False, status=1, up=COUNT - 1, failed=1, lost=0, held=COUNT - 1)
+    assert "r5.far.example" in figures["said"], figures["said"]
+
+
+def a_refused_dialback_is_counted(place):
+    figures = run(place, "--proof", "dialback", "--peer-cert", "no", lacks=5)
+    expect(figures, ok=False, status=1, up=COUNT - 1, failed=1)
+    assert "r5.far.example" in figures["said"], figures["said"]
+
+
+def a_remote_that_cannot_be_reached_is_counted(place):
+    figures = run(place, "--way", "out", lacks=5)
+    expect(figures, ok=False, status=1, up=COUNT - 1, failed=1, held=COUNT - 1,
+           by_server=COUNT - 1)
+    assert "came back from r5.far.example" in figures["said"], figures["said"]
+
+
+def a_link_that_ends_while_it_is_held_is_noticed(place):
+    for way in ("in", "out"):
+        figures = run(place, "--way", way, "--hold", 60, more="limits: {idle: 1s}\n")
+        expect(figures, ok=False, status=1, up=COUNT, failed=0)
+        assert figures["held"] < COUNT, figures["said"]
+
+
+def wrong_options_are_refused(place):
+    server = links.Causeway(place, 1)
+    server.process = SimplePid()
+    for words in (["--count", "0"], ["--way", "up"], ["--resume", "yes"], ["--count"],
+                  ["--peer-cert", "no"], ["--proof", "none"], ["--hold", "x"], ["--no-such", "1"]):
+        figures = links.load(place, server, words)
+        expect(figures, status=2)
+        assert "usage" in figures["said"], figures["said"]
+
+
+class SimplePid:
+    pid = os.getpid()
+
+
+TESTS = [inbound_external, inbound_dialback_by_who_shows_no_certificate,
+         inbound_dialback_by_who_shows_one_of_no_known_authority,
+         inbound_dialback_by_who_shows_a_good_certificate, inbound_with_rsa_keys,
+         outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
+         outbound_second_links, a_remote_that_is_refused_is_counted,
+         a_refused_dialback_is_counted, a_remote_that_cannot_be_reached_is_counted,
+         a_link_that_ends_while_it_is_held_is_noticed, wrong_options_are_refused]
+
+
+def main():
+    print(f"1..{len(TESTS)}", flush=True)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="causeway-links.") as work:
+        place = Place(BUILD, Path(work))
+        for number, test in enumerate(TESTS, 1):
+            try:
+                test(place)
+                print(f"ok {number} - {test.__name__}", flush=True)
+            except Exception:  # pylint: disable=broad-except
+                failed += 1
+                print(f"not ok {number} - {test.__name__}", flush=True)
+                print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()),
+                      flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
