@@ -5,54 +5,61 @@
 
 #define LABEL_MAX 63 /* octets (RFC 1035 2.3.4) */
 
-static bool is_letter(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+/* What an octet becomes in a label: a letter in lower case, a digit, a hyphen (RFC 5890 2.3.1); 0: it has no place there. */
+static const char ldh[256] = {
+    ['-'] = '-', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
+    ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c',
+    ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',
+    ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q',
+    ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x',
+    ['Y'] = 'y', ['Z'] = 'z', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e',
+    ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l',
+    ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's',
+    ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z',
+};
 
 static bool has_high_octet(s2s_span text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] > 0x7f) return true;
-    }
-    return false;
+    unsigned char seen = 0;
+    for (size_t i = 0; i < text.len; i++)
+        seen |= (unsigned char)text.ptr[i];
+    return seen > 0x7f;
 }
 
-/* One label in lower case: letters, digits, hyphens, no hyphen at either end (RFC 5890 2.3.1). */
-static bool label_ok(s2s_span label, bool *all_digits)
+/* Takes over one label, up to a dot or the end; gives its length, 0 when it is none. */
+static size_t make_label(s2s_span text, char *out)
 {
-    *all_digits = true;
-    if (label.len == 0 || label.len > LABEL_MAX) return false;
-    if (label.ptr[0] == '-' || label.ptr[label.len - 1] == '-') return false;
-    for (size_t i = 0; i < label.len; i++) {
-        char c = label.ptr[i];
-        if (!is_letter(c) && !is_digit(c) && c != '-') return false;
-        if (!is_digit(c)) *all_digits = false;
+    size_t n = 0;
+    for (; n < text.len && text.ptr[n] != '.'; n++) {
+        out[n] = ldh[(unsigned char)text.ptr[n]];
+        if (out[n] == '\0') return 0;
     }
+    if (n == 0 || n > LABEL_MAX || out[0] == '-' || out[n - 1] == '-') return 0;
+    return n;
+}
+
+/* A last label of digits is an IPv4 address or something that others read as one. */
+static bool all_digits(s2s_span label)
+{
+    for (size_t i = 0; i < label.len; i++)
+        if (!is_digit(label.ptr[i])) return false;
     return true;
 }
 
-static bool labels_ok(const s2s_domain *d)
+static bool make_labels(s2s_span text, char *out)
 {
-    bool all_digits = true;
-    size_t start = 0;
-    for (size_t i = 0; i <= d->len; i++) {
-        if (i < d->len && d->text[i] != '.') continue;
-        if (!label_ok((s2s_span){d->text + start, i - start}, &all_digits)) return false;
-        start = i + 1;
+    for (size_t at = 0;;) {
+        size_t n = make_label((s2s_span){text.ptr + at, text.len - at}, out + at);
+        if (n == 0) return false;
+        if (at + n == text.len) return !all_digits((s2s_span){out + at, n});
+        out[at + n] = '.';
+        at += n + 1;
     }
-    /* A last label of digits is an IPv4 address or something that others read as one. */
-    return !all_digits;
 }
 
 s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
@@ -61,12 +68,11 @@ s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
     if (has_high_octet(text)) return S2S_E_DOMAIN_IDN;
     if (text.len > 0 && text.ptr[text.len - 1] == '.') text.len--;
     if (text.len == 0 || text.len > S2S_DOMAIN_MAX) return S2S_E_DOMAIN_SYNTAX;
-    s2s_domain d = {0};
-    d.len = (uint8_t)text.len;
-    for (size_t i = 0; i < text.len; i++)
-        d.text[i] = to_lower(text.ptr[i]);
-    if (!labels_ok(&d)) return S2S_E_DOMAIN_SYNTAX;
-    *out = d;
+    if (!make_labels(text, out->text)) {
+        memset(out, 0, sizeof *out);
+        return S2S_E_DOMAIN_SYNTAX;
+    }
+    out->len = (uint8_t)text.len;
     return S2S_E_OK;
 }
 
@@ -99,15 +105,26 @@ bool s2s_domain_parent(const s2s_domain *d, s2s_domain *out)
     return true;
 }
 
-/* FNV-1a, then mixed so that the low bits may be used alone. */
+/* Both halves of a product fold into each other: what any bit of one factor does reaches all of the result. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight octets at a time; behind the text there are zeros. The low bits may be used alone. */
 uint32_t s2s_domain_hash(const s2s_domain *d, uint32_t seed)
 {
-    uint32_t h = 2166136261u ^ seed;
-    for (size_t i = 0; i < d->len; i++)
-        h = (h ^ (unsigned char)d->text[i]) * 16777619u;
-    h ^= h >> 16;
-    h *= 0x85ebca6bu;
-    return h ^ (h >> 13);
+    uint64_t h = 0x9e3779b97f4a7c15u ^ seed ^ ((uint64_t)d->len << 32);
+    for (size_t i = 0; i < d->len; i += sizeof h) {
+        uint64_t word = 0;
+        size_t rest = sizeof d->text - i;
+        memcpy(&word, d->text + i, rest < sizeof word ? rest : sizeof word);
+        h = fold(h ^ word, 0xd6e8feb86659fd93u);
+    }
+    h = fold(h, 0xa0761d6478bd642fu);
+    return (uint32_t)(h ^ (h >> 32));
 }
 
 s2s_span s2s_domain_span(const s2s_domain *d)
