@@ -58,15 +58,23 @@ static s2s_err reserve(s2s_buf *b, size_t n)
     return have + n <= b->size ? S2S_E_OK : grow(b, have + n);
 }
 
+char *s2s_buf_room(s2s_buf *b, size_t n, s2s_err *err)
+{
+    bool fits = n <= b->size - b->end;
+    if (!fits || b->ptr == NULL || (b->cap > 0 && held(b) + n > b->cap)) {
+        *err = reserve(b, n);
+        if (*err != S2S_E_OK) return NULL;
+    }
+    return b->ptr + b->end;
+}
+
 s2s_err s2s_buf_put(s2s_buf *b, s2s_span bytes)
 {
+    s2s_err err = S2S_E_OK;
     if (bytes.len == 0) return S2S_E_OK;
-    bool fits = bytes.len <= b->size - b->end;
-    if (!fits || (b->cap > 0 && held(b) + bytes.len > b->cap)) {
-        s2s_err err = reserve(b, bytes.len);
-        if (err != S2S_E_OK) return err;
-    }
-    memcpy(b->ptr + b->end, bytes.ptr, bytes.len);
+    char *to = s2s_buf_room(b, bytes.len, &err);
+    if (to == NULL) return err;
+    memcpy(to, bytes.ptr, bytes.len);
     b->end += bytes.len;
     return S2S_E_OK;
 }

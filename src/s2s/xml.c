@@ -267,14 +267,14 @@ static size_t step_token(s2s_xml *x, s2s_span bytes)
     return bytes.len;
 }
 
-/* Offset behind the first "<!" or "<?"; bytes.len if there is none. */
-static size_t behind_opening(s2s_span bytes)
+/* Offset behind the first '<' with `mark` behind it; bytes.len if there is none. Looks for the mark, the rarer of the two. */
+static size_t behind_opening(s2s_span bytes, char mark)
 {
-    for (size_t i = 0; i + 1 < bytes.len; i++) {
-        const char *lt = memchr(bytes.ptr + i, '<', bytes.len - i - 1);
-        if (lt == NULL) break;
-        i = (size_t)(lt - bytes.ptr);
-        if (lt[1] == '!' || lt[1] == '?') return i + 2;
+    for (size_t i = 1; i < bytes.len; i++) {
+        const char *found = memchr(bytes.ptr + i, mark, bytes.len - i);
+        if (found == NULL) break;
+        i = (size_t)(found - bytes.ptr);
+        if (found[-1] == '<') return i + 1;
     }
     return bytes.len;
 }
@@ -298,7 +298,8 @@ static size_t until_markup(const s2s_xml *x, s2s_span bytes)
 {
     bool goes_on = x->unfinished > 0 && bytes.len > 1;
     if (goes_on && bytes.ptr[0] == ']' && bytes.ptr[1] == '>') return 1;
-    bytes.len = behind_opening(bytes);
+    bytes.len = behind_opening(bytes, '!');
+    bytes.len = behind_opening(bytes, '?');
     return within_closing(bytes);
 }
 

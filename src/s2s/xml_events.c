@@ -72,11 +72,10 @@ static s2s_err finish_root(s2s_xml *x, const s2s_xml_name *name)
     return err;
 }
 
-static s2s_err start_root(s2s_xml *x, const char *triplet, const char **atts)
+static s2s_err start_root(s2s_xml *x, const s2s_xml_tag *tag)
 {
-    s2s_xml_name name = s2s_xml_name_of(triplet);
-    s2s_err err = finish_root(x, &name);
-    if (err == S2S_E_OK) err = s2s_xml_facts_begin(&x->facts, triplet, atts, x->limits.stanza);
+    s2s_err err = finish_root(x, &tag->name);
+    if (err == S2S_E_OK) err = s2s_xml_facts_begin(&x->facts, tag, x->limits.stanza);
     if (err == S2S_E_OK) stand_still(x, S2S_XML_HEAD);
     return err;
 }
@@ -90,53 +89,52 @@ static bool is_stanza(const s2s_xml_name *name)
            s2s_span_is(name->local, "iq");
 }
 
-static s2s_err start_first_level(s2s_xml *x, const char *triplet, const char **atts)
+static s2s_err start_first_level(s2s_xml *x, const s2s_xml_tag *tag)
 {
-    s2s_xml_name name = s2s_xml_name_of(triplet);
     x->element_at = (size_t)XML_GetCurrentByteIndex(x->parser);
     x->n_children = 0;
-    x->is_stanza = is_stanza(&name);
+    x->is_stanza = is_stanza(&tag->name);
     /* What is recorded of children may repeat their namespaces, hence twice. */
-    s2s_err err = s2s_xml_facts_begin(&x->facts, triplet, atts, 2 * x->limits.stanza);
+    s2s_err err = s2s_xml_facts_begin(&x->facts, tag, 2 * x->limits.stanza);
     if (err != S2S_E_OK || !x->is_stanza) return err;
-    return s2s_xml_writer_begin(&x->writer, &name, atts, &x->limits);
+    return s2s_xml_writer_begin(&x->writer, tag, &x->limits);
 }
 
-static s2s_err start_descendant(s2s_xml *x, const char *triplet, const char **atts)
+static s2s_err start_descendant(s2s_xml *x, const s2s_xml_tag *tag)
 {
     if (x->n_children >= x->limits.children) return S2S_E_XML_TOO_MANY_CHILDREN;
     x->n_children++;
-    s2s_xml_name name = s2s_xml_name_of(triplet);
-    if (x->is_stanza) return s2s_xml_writer_start(&x->writer, &name, atts);
-    return s2s_xml_facts_start(&x->facts, x->depth - 2, &name);
+    if (x->is_stanza) return s2s_xml_writer_start(&x->writer, tag);
+    return s2s_xml_facts_start(&x->facts, x->depth - 2, &tag->name);
 }
 
-/* Counts what expat will keep, and the attributes. */
-static s2s_err count_names(s2s_xml *x, const char *triplet, const char **atts)
+/* Counts what expat will keep. */
+static void count_names(s2s_xml *x, const s2s_xml_tag *tag)
 {
-    size_t n = 0;
-    x->spent += strlen(triplet) + NAME_COST;
-    for (; atts[2 * n] != NULL; n++)
-        x->spent += strlen(atts[2 * n]) + NAME_COST;
-    return n > x->limits.attrs ? S2S_E_XML_TOO_MANY_ATTRS : S2S_E_OK;
+    x->spent += tag->name.whole.len + NAME_COST;
+    for (size_t i = 0; i < tag->n_attrs; i++)
+        x->spent += tag->attrs[i].name.whole.len + NAME_COST;
+}
+
+static s2s_err start_element(s2s_xml *x, const s2s_xml_tag *tag)
+{
+    if (x->depth == 1) return start_root(x, tag);
+    return x->depth == 2 ? start_first_level(x, tag) : start_descendant(x, tag);
 }
 
 static void XMLCALL on_start(void *ctx, const XML_Char *triplet, const XML_Char **atts)
 {
     s2s_xml *x = ctx;
+    s2s_xml_tag tag; /* large: only what is needed of it is written */
     if (is_deaf(x)) return;
     x->n_nsdecls = 0;
     x->depth++;
     s2s_err err = x->depth > x->limits.depth ? S2S_E_XML_TOO_DEEP : S2S_E_OK;
-    if (err == S2S_E_OK) err = count_names(x, triplet, atts);
-    if (err != S2S_E_OK)
-        ;
-    else if (x->depth == 1)
-        err = start_root(x, triplet, atts);
-    else if (x->depth == 2)
-        err = start_first_level(x, triplet, atts);
-    else
-        err = start_descendant(x, triplet, atts);
+    if (err == S2S_E_OK) err = s2s_xml_tag_read(&tag, triplet, atts, x->limits.attrs);
+    if (err == S2S_E_OK) {
+        count_names(x, &tag);
+        err = start_element(x, &tag);
+    }
     s2s_xml_fail(x, err);
 }
 

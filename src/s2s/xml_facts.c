@@ -28,23 +28,31 @@ void s2s_xml_facts_fini(s2s_xml_facts *f)
 
 /* ---- the element itself ---- */
 
-static s2s_span copy(char **to, const char *text)
+static s2s_span copy(char **to, s2s_span text)
 {
-    size_t n = strlen(text);
     char *at = *to;
-    memcpy(at, text, n + 1);
-    *to += n + 1;
-    return (s2s_span){at, n};
+    if (text.ptr == NULL) return text;
+    memcpy(at, text.ptr, text.len);
+    *to += text.len;
+    return (s2s_span){at, text.len};
 }
 
-static void copy_attributes(s2s_xml_attr *attrs, char *text, const char **atts)
+static void copy_attributes(s2s_xml_attr *attrs, char **text, const s2s_xml_tag *tag)
 {
-    for (size_t i = 0; atts[i] != NULL; i += 2) {
-        s2s_xml_name name = s2s_xml_name_of(copy(&text, atts[i]).ptr);
-        attrs[i / 2].ns = name.ns;
-        attrs[i / 2].name = name.local;
-        attrs[i / 2].value = copy(&text, atts[i + 1]);
+    for (size_t i = 0; i < tag->n_attrs; i++) {
+        const s2s_xml_tag_attr *attr = &tag->attrs[i];
+        attrs[i] = (s2s_xml_attr){.ns = copy(text, attr->name.ns),
+                                  .name = copy(text, attr->name.local),
+                                  .value = copy(text, attr->value)};
     }
+}
+
+static size_t size_of(const s2s_xml_tag *tag)
+{
+    size_t n = tag->n_attrs * sizeof(s2s_xml_attr) + tag->name.whole.len;
+    for (size_t i = 0; i < tag->n_attrs; i++)
+        n += tag->attrs[i].name.whole.len + tag->attrs[i].value.len;
+    return n;
 }
 
 /* Room for n bytes: the block of the element before where it does, so that a stanza allocates none. */
@@ -64,20 +72,16 @@ static bool need_block(s2s_xml_facts *f, size_t n)
     return block != NULL;
 }
 
-s2s_err s2s_xml_facts_begin(s2s_xml_facts *f, const char *triplet, const char **atts, size_t max)
+s2s_err s2s_xml_facts_begin(s2s_xml_facts *f, const s2s_xml_tag *tag, size_t max)
 {
-    size_t n = 0, bytes = strlen(triplet) + 1;
-    for (; atts[2 * n] != NULL; n++)
-        bytes += strlen(atts[2 * n]) + strlen(atts[2 * n + 1]) + 2;
-    if (!need_block(f, n * sizeof(s2s_xml_attr) + bytes)) return S2S_E_NOMEM;
+    if (!need_block(f, size_of(tag))) return S2S_E_NOMEM;
     s2s_xml_attr *attrs = (s2s_xml_attr *)(void *)f->block;
-    char *text = f->block + n * sizeof *attrs;
-    s2s_xml_name name = s2s_xml_name_of(copy(&text, triplet).ptr);
-    copy_attributes(attrs, text, atts);
-    f->ns = name.ns;
-    f->name = name.local;
+    char *text = f->block + tag->n_attrs * sizeof *attrs;
+    f->ns = copy(&text, tag->name.ns);
+    f->name = copy(&text, tag->name.local);
+    copy_attributes(attrs, &text, tag);
     f->attrs = attrs;
-    f->n_attrs = n;
+    f->n_attrs = tag->n_attrs;
     f->strings.cap = max;
     return S2S_E_OK;
 }

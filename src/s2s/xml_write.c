@@ -9,39 +9,6 @@
 /* Namespaces in scope at once, in tags' worth of declarations: looking one up is a walk over them. */
 #define SCOPE_TAGS 4
 
-/* ---- names ---- */
-
-s2s_xml_name s2s_xml_name_of(const char *triplet)
-{
-    s2s_xml_name name = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
-    const char *local = strchr(triplet, S2S_XML_SEPARATOR);
-    if (local == NULL) {
-        name.local = s2s_span_of(triplet);
-        return name;
-    }
-    name.ns = (s2s_span){triplet, (size_t)(local - triplet)};
-    local++;
-    const char *prefix = strchr(local, S2S_XML_SEPARATOR);
-    if (prefix == NULL) {
-        name.local = s2s_span_of(local);
-        return name;
-    }
-    name.local = (s2s_span){local, (size_t)(prefix - local)};
-    name.prefix = s2s_span_of(prefix + 1);
-    return name;
-}
-
-bool s2s_xml_name_is_routing(const s2s_xml_name *name)
-{
-    static const char *const plain[] = {"from", "to", "type", "id"};
-    if (name->ns.ptr != NULL)
-        return s2s_span_is(name->local, "lang") && s2s_span_is(name->ns, S2S_NS_XML);
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        if (s2s_span_is(name->local, plain[i])) return true;
-    }
-    return false;
-}
-
 /* ---- bytes ---- */
 
 static void put(s2s_xml_writer *w, s2s_span bytes)
@@ -72,9 +39,36 @@ static s2s_span reference(char c)
     }
 }
 
+/* One piece for `n` bytes, in place of many puts; NULL: nothing is to be written. */
+static char *piece(s2s_xml_writer *w, size_t n)
+{
+    if (w->err != S2S_E_OK) return NULL;
+    char *to = s2s_buf_room(w->to, n, &w->err);
+    if (w->err == S2S_E_FULL) w->err = S2S_E_STANZA_TOO_BIG;
+    return to;
+}
+
+static char *lay(char *to, s2s_span bytes)
+{
+    if (bytes.len > 0) memcpy(to, bytes.ptr, bytes.len);
+    return to + bytes.len;
+}
+
+static bool is_plain(s2s_span text, unsigned char where)
+{
+    unsigned char seen = 0;
+    for (size_t i = 0; i < text.len; i++)
+        seen |= special[(unsigned char)text.ptr[i]];
+    return (seen & where) == 0;
+}
+
 static void put_escaped(s2s_xml_writer *w, s2s_span text, unsigned char where)
 {
     if (text.len == 0) return;
+    if (is_plain(text, where)) {
+        put(w, text);
+        return;
+    }
     size_t done = 0;
     for (size_t i = 0; i < text.len; i++) {
         if ((special[(unsigned char)text.ptr[i]] & where) == 0) continue;
@@ -94,13 +88,29 @@ static size_t escaped_len(s2s_span text, unsigned char where)
     return n;
 }
 
-static void put_qname(s2s_xml_writer *w, s2s_span prefix, s2s_span local)
+static size_t qname_len(s2s_span prefix, s2s_span local)
+{
+    return local.len + (prefix.len > 0 ? prefix.len + 1 : 0);
+}
+
+static char *lay_qname(char *to, s2s_span prefix, s2s_span local)
 {
     if (prefix.len > 0) {
-        put(w, prefix);
-        put(w, S2S_LIT(":"));
+        to = lay(to, prefix);
+        *to++ = ':';
     }
-    put(w, local);
+    return lay(to, local);
+}
+
+/* `before`, the name, `behind`. */
+static void put_qname(s2s_xml_writer *w, s2s_span before, s2s_span prefix, s2s_span local,
+                      s2s_span behind)
+{
+    size_t n = before.len + qname_len(prefix, local) + behind.len;
+    char *to = piece(w, n);
+    if (to == NULL) return;
+    (void)lay(lay_qname(lay(to, before), prefix, local), behind);
+    w->to->end += n;
 }
 
 /* The prefix an element is written with: none in the stanza's own namespace. */
@@ -189,26 +199,33 @@ static void declare_of_element(s2s_xml_writer *w, const s2s_xml_name *name)
 
 /* ---- tags ---- */
 
-static bool is_written(const s2s_xml_writer *w, const s2s_xml_name *attr)
+static void put_attribute(s2s_xml_writer *w, const s2s_xml_tag_attr *attr)
 {
-    return w->depth > 1 || !s2s_xml_name_is_routing(attr);
+    const s2s_xml_name *name = &attr->name;
+    if (!is_plain(attr->value, IN_ATTR)) {
+        put_qname(w, S2S_LIT(" "), name->prefix, name->local, S2S_LIT("='"));
+        put_escaped(w, attr->value, IN_ATTR);
+        put(w, S2S_LIT("'"));
+        return;
+    }
+    size_t n = sizeof " =''" - 1 + qname_len(name->prefix, name->local) + attr->value.len;
+    char *to = piece(w, n);
+    if (to == NULL) return;
+    *to = ' ';
+    to = lay(lay_qname(to + 1, name->prefix, name->local), S2S_LIT("='"));
+    *lay(to, attr->value) = '\'';
+    w->to->end += n;
 }
 
-static void put_attributes(s2s_xml_writer *w, const char **atts)
+static void put_attributes(s2s_xml_writer *w, const s2s_xml_tag *tag)
 {
-    for (size_t i = 0; atts[i] != NULL; i += 2) {
-        s2s_xml_name attr = s2s_xml_name_of(atts[i]);
-        if (attr.prefix.len > 0 && !s2s_span_is(attr.prefix, "xml"))
-            declare(w, attr.prefix, attr.ns);
+    for (size_t i = 0; i < tag->n_attrs; i++) {
+        const s2s_xml_name *name = &tag->attrs[i].name;
+        if (name->prefix.len > 0 && !s2s_span_is(name->prefix, "xml"))
+            declare(w, name->prefix, name->ns);
     }
-    for (size_t i = 0; atts[i] != NULL; i += 2) {
-        s2s_xml_name attr = s2s_xml_name_of(atts[i]);
-        if (!is_written(w, &attr)) continue;
-        put(w, S2S_LIT(" "));
-        put_qname(w, attr.prefix, attr.local);
-        put(w, S2S_LIT("='"));
-        put_escaped(w, s2s_span_of(atts[i + 1]), IN_ATTR);
-        put(w, S2S_LIT("'"));
+    for (size_t i = 0; i < tag->n_attrs; i++) {
+        if (w->depth > 1 || !tag->attrs[i].routing) put_attribute(w, &tag->attrs[i]);
     }
 }
 
@@ -223,15 +240,14 @@ static void close_tag(s2s_xml_writer *w, s2s_span how)
 }
 
 /* Bytes of "<name" and the attributes the stream writes, as they were read. */
-static size_t routing_len(const s2s_xml_name *name, const char **atts)
+static size_t routing_len(const s2s_xml_tag *tag)
 {
-    size_t n = 1 + name->local.len;
-    for (size_t i = 0; atts[i] != NULL; i += 2) {
-        s2s_xml_name attr = s2s_xml_name_of(atts[i]);
-        if (!s2s_xml_name_is_routing(&attr)) continue;
-        size_t prefix = attr.prefix.len > 0 ? attr.prefix.len + 1 : 0;
-        n += sizeof " =''" - 1 + prefix + attr.local.len;
-        n += escaped_len(s2s_span_of(atts[i + 1]), IN_ATTR);
+    size_t n = 1 + tag->name.local.len;
+    for (size_t i = 0; i < tag->n_attrs; i++) {
+        const s2s_xml_tag_attr *attr = &tag->attrs[i];
+        if (!attr->routing) continue;
+        n += sizeof " =''" - 1 + qname_len(attr->name.prefix, attr->name.local);
+        n += escaped_len(attr->value, IN_ATTR);
     }
     return n;
 }
@@ -269,18 +285,18 @@ void s2s_xml_writer_clear(s2s_xml_writer *w)
     w->err = S2S_E_OK;
 }
 
-s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_name *name, const char **atts,
+s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_tag *tag,
                              const s2s_xml_limits *limits)
 {
     s2s_xml_writer_clear(w);
-    size_t routing = routing_len(name, atts);
+    size_t routing = routing_len(tag);
     if (routing >= limits->stanza) return S2S_E_STANZA_TOO_BIG;
     w->limits = *limits;
     w->depth = 1;
     w->n_declared = 0;
     w->attrs.cap = limits->stanza - routing;
     w->to = &w->attrs;
-    put_attributes(w, atts);
+    put_attributes(w, tag);
     if (w->err != S2S_E_OK) return w->err;
     w->to = &w->inside;
     w->tag_open = true;
@@ -290,16 +306,15 @@ s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_name *name, const 
     return w->inside.cap == 0 ? S2S_E_STANZA_TOO_BIG : S2S_E_OK;
 }
 
-s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_name *name, const char **atts)
+s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_tag *tag)
 {
     close_tag(w, S2S_LIT(">"));
     w->depth++;
     size_t at = s2s_buf_span(&w->inside).len;
     w->n_declared = 0;
-    put(w, S2S_LIT("<"));
-    put_qname(w, element_prefix(name), name->local);
-    declare_of_element(w, name);
-    put_attributes(w, atts);
+    put_qname(w, S2S_LIT("<"), element_prefix(&tag->name), tag->name.local, S2S_LIT(""));
+    declare_of_element(w, &tag->name);
+    put_attributes(w, tag);
     w->tag_open = true;
     w->tag_len = s2s_buf_span(&w->inside).len - at;
     return w->err;
@@ -318,9 +333,7 @@ s2s_err s2s_xml_writer_end(s2s_xml_writer *w, const s2s_xml_name *name)
     if (w->tag_open) {
         close_tag(w, S2S_LIT("/>"));
     } else {
-        put(w, S2S_LIT("</"));
-        put_qname(w, element_prefix(name), name->local);
-        put(w, S2S_LIT(">"));
+        put_qname(w, S2S_LIT("</"), element_prefix(name), name->local, S2S_LIT(">"));
     }
     unbind(w);
     w->depth--;

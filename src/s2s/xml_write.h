@@ -15,25 +15,7 @@
 #include "s2s/base.h"
 #include "s2s/buf.h"
 #include "s2s/xml.h"
-
-#define S2S_NS_SERVER "jabber:server"
-#define S2S_NS_XML    "http://www.w3.org/XML/1998/namespace"
-
-/* No character of XML, so it cannot stand in a namespace name. */
-#define S2S_XML_SEPARATOR '\x1f'
-
-/* An expanded name as the parser gives it; ns and prefix are absent when there is none. */
-typedef struct s2s_xml_name {
-    s2s_span ns;
-    s2s_span local;
-    s2s_span prefix;
-} s2s_xml_name;
-
-/* Cuts "namespace SEP local SEP prefix", "namespace SEP local" or "local"; borrows it. */
-s2s_xml_name s2s_xml_name_of(const char *triplet);
-
-/* from, to, type, id without namespace, and xml:lang: what the stream writes itself. */
-bool s2s_xml_name_is_routing(const s2s_xml_name *name);
+#include "s2s/xml_tag.h"
 
 typedef struct s2s_xml_binding {
     size_t at; /* of the prefix in `strings`; the namespace stands behind it */
@@ -65,12 +47,11 @@ void s2s_xml_writer_clear(s2s_xml_writer *w); /* forgets the stanza; keeps only 
 
 /* All give S2S_E_OK, S2S_E_STANZA_TOO_BIG, S2S_E_XML_TOKEN_TOO_LONG, S2S_E_XML_TOO_MANY_ATTRS or
  * S2S_E_NOMEM: what is written keeps the limits that hold for reading, so that a peer with the same
- * limits takes it. `atts` is expat's list of name, value, ..., NULL. */
+ * limits takes it. */
 
-S2S_MUST_CHECK s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_name *name,
-                                            const char **atts, const s2s_xml_limits *limits);
-S2S_MUST_CHECK s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_name *name,
-                                            const char **atts);
+S2S_MUST_CHECK s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_tag *tag,
+                                            const s2s_xml_limits *limits);
+S2S_MUST_CHECK s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_tag *tag);
 S2S_MUST_CHECK s2s_err s2s_xml_writer_text(s2s_xml_writer *w, s2s_span text);
 S2S_MUST_CHECK s2s_err s2s_xml_writer_end(s2s_xml_writer *w, const s2s_xml_name *name);
 
