@@ -1,16 +1,26 @@
 """Links: what setting one up costs a server, beside the bare TLS handshakes it needs.
 
-Each remote domain has an address of its own in 127/8, as remote servers have.
+Each remote domain has an address of its own in 127/8, as remote servers have. The yardstick,
+causeway-handshake, is run before and after the server in each round. A scenario has a name, a
+title, `run` for one round, a line of it for the terminal, and rows for the results' table.
 """
 
 import ipaddress
 import json
 import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import stage
+from report import spread
 
 LIMIT_S = 300  # one run; it notices a standstill itself
+READY_S = 20
+
+
+# ---- the stage ----------------------------------------------------------------------------------
 
 
 def address(first, number):
@@ -39,6 +49,11 @@ def certify_own(place):
                       "subjectAltName=DNS:*.far.example", "-addext",
                       "basicConstraints=critical,CA:FALSE", "-keyout",
                       place.file("far-own.key"), "-out", place.file("far-own.pem"))
+
+
+def certify(place):
+    certify_rsa(place)
+    certify_own(place)
 
 
 class Causeway(stage.Causeway):
@@ -73,6 +88,10 @@ class Causeway(stage.Causeway):
                 "--local-cert", f"{near}.pem", "--local-key", f"{near}.key"]
 
 
+class CausewayBefore(stage.Before, Causeway):
+    """The same of an older build (--before)."""
+
+
 def load(place, server, words):
     """causeway-load links: its exit status and figures."""
     file = place.file("links.json")
@@ -84,3 +103,209 @@ def load(place, server, words):
     figures = json.loads(file.read_text()) if file.exists() else {"ok": False}
     figures.update(command=" ".join(command), said=done.stdout, status=done.returncode)
     return figures
+
+
+def measured(scenario, place, server, words):
+    """The figures of a run, or None with the reason said."""
+    figures = load(place, server, words)
+    if figures["status"] == 0 and figures["ok"]:
+        return figures
+    print(f"bench: {scenario.name}: the links failed\n{figures['said']}{server.last_words()}",
+          file=sys.stderr)
+    return None
+
+
+# ---- the yardstick ------------------------------------------------------------------------------
+
+
+class Bare:
+    """Handshakes of near, who serves, with far, who dials; what one costs either side, in us."""
+
+    def __init__(self, place, scenario):
+        self.place, self.scenario = place, scenario
+        self.kind = [word for word, wanted in (("--mutual", scenario.mutual),
+                                               ("--resume", scenario.resume)) if wanted]
+        self.client = self.server = 0.0
+        self.runs = 0
+
+    def files(self, name):
+        file = self.place.file
+        return ["--ca", str(file("ca.pem")), "--cert", str(file(f"{name}.pem")), "--key",
+                str(file(f"{name}.key")), *self.kind]
+
+    def run(self, count):
+        """Some handshakes; true: they went well."""
+        program, addr = str(self.place.program("handshake")), f"{self.place.new_net()}.1:5269"
+        log = self.place.file("bare.log")
+        with log.open("w") as out:
+            server = subprocess.Popen(self.place.pinned(0) + [program, "--serve", addr,
+                                                              *self.files(self.scenario.near)],
+                                      stdout=out, stderr=out)
+        try:
+            limit = time.monotonic() + READY_S
+            while "ready" not in log.read_text() and server.poll() is None:
+                if time.monotonic() > limit:
+                    return False
+                time.sleep(0.01)
+            done = subprocess.run(
+                self.place.pinned(1) + [program, "--dial", addr, "--name", "l0.near.example",
+                                        "--pid", str(server.pid), "--count", str(count),
+                                        *self.files(self.scenario.near.replace("near", "far"))],
+                stdout=subprocess.PIPE, stderr=None, text=True, check=False, timeout=LIMIT_S)
+        finally:
+            server.terminate()
+            server.wait(READY_S)
+        if done.returncode != 0:
+            return False
+        self.runs += 1
+        figures = json.loads(done.stdout)
+        self.client += figures["client_us"]
+        self.server += figures["server_us"]
+        return True
+
+    def needed(self, figures):
+        """Seconds of 1,000 links: the handshakes which both sides counted, at their bare price."""
+        shakes = figures["handshakes"]
+        us = (shakes["by_remotes"] * self.server + shakes["by_server"] * self.client) / self.runs
+        return us / 1e3 / figures["up"]
+
+
+# ---- set-up -------------------------------------------------------------------------------------
+
+
+@dataclass
+class SetUp:
+    """Links of one kind, and how many times the bare handshakes they may cost."""
+
+    name: str
+    title: str
+    must: float
+    aim: float
+    way: str = "in"
+    proof: str = "external"
+    peer_cert: str = "yes"
+    mutual: bool = True
+    resume: bool = False
+    near: str = "near"
+    far: str = "far"
+    count: int = 1000
+    warm: int = 50
+
+    def run(self, place, number, quick):
+        """One round. An older build (--before) is measured too, first in every other round."""
+        count = self.count // 4 if quick else self.count
+        bare, got = Bare(place, self), {}
+        builds = [Causeway, CausewayBefore] if place.before else [Causeway]
+        for build in builds[::-1] if number % 2 else builds:
+            got[build] = bare.run(count // 2) and self.links(place, build, count)
+            if not got[build]:
+                return None
+        if not bare.run(count // 2):
+            return None
+        figures = got[Causeway]
+        figures["bare_per_thousand"] = bare.needed(figures)
+        figures["ratio"] = figures["cpu_per_thousand"] / figures["bare_per_thousand"]
+        if place.before:
+            figures["before_per_thousand"] = got[CausewayBefore]["cpu_per_thousand"]
+        return figures
+
+    def links(self, place, build, count):
+        # what is measured are links, not the pause after a peer has closed one
+        more = "limits: {backoff_first: 10ms}\n" if self.resume else ""
+        with build(place, count + self.warm, self.near, self.far, more) as server:
+            return measured(self, place, server,
+                            ["--way", self.way, "--proof", self.proof, "--peer-cert",
+                             self.peer_cert, "--resume", "yes" if self.resume else "no",
+                             "--count", count, "--warm", self.warm])
+
+    def line(self, run):
+        before = run.get("before_per_thousand")
+        return (f"{run['cpu_per_thousand']:6.3f} s/1,000 links, bare "
+                f"{run['bare_per_thousand']:6.3f}: {run['ratio']:5.2f} (<= {self.must:.2f})  "
+                f"{run['per_second']:5.0f}/s  p50 {run['setup_ms']['p50']:5.1f}  p99 "
+                f"{run['setup_ms']['p99']:5.1f} ms" + self.resumed(run) +
+                (f"  now / before {run['cpu_per_thousand'] / before:.3f}" if before else ""))
+
+    def resumed(self, run):
+        shakes = run["handshakes"]
+        if not self.resume:
+            return ""
+        return f"  resumed {shakes['by_server_resumed']} of {shakes['by_server']}"
+
+    def row(self, runs):
+        def all_of(pick):
+            return [pick(run) for run in runs]
+        resumed = "".join(f" ({self.resumed(run).strip()})" for run in runs[-1:] if self.resume)
+        return (f"| {self.title}{resumed} | {spread(all_of(lambda r: r['cpu_per_thousand']), 3)} "
+                f"| {spread(all_of(lambda r: r['bare_per_thousand']), 3)} "
+                f"| {spread(all_of(lambda r: r['ratio']))} | {self.must:.2f} ({self.aim:.2f}) "
+                f"| {spread(all_of(lambda r: r['per_second']), 0)} "
+                f"| {spread(all_of(lambda r: r['setup_ms']['p50']), 1)} "
+                f"| {spread(all_of(lambda r: r['setup_ms']['p99']), 1)} |")
+
+    HEAD = ("| links | CPU s/1,000 | bare handshakes | ratio | must (aim) | links/s | set-up p50 ms "
+            "| p99 ms |", "|---|---|---|---|---|---|---|---|")
+
+
+SCENARIOS = [
+    SetUp("in-external", "in, EXTERNAL, ECDSA", 1.3, 1.15),
+    SetUp("in-external-rsa", "in, EXTERNAL, RSA", 1.3, 1.15, near="near-rsa", far="far-rsa"),
+    SetUp("in-dialback", "in, dialback, peer shows no certificate", 2.0, 1.3, proof="dialback",
+          peer_cert="no", mutual=False),
+    SetUp("in-dialback-own", "in, dialback, peer's certificate signed by itself (bare: by the CA)", 1.5, 1.2, proof="dialback",
+          far="far-own"),
+    SetUp("out-external", "out, EXTERNAL, ECDSA", 1.5, 1.2, way="out"),
+    SetUp("out-external-rsa", "out, EXTERNAL, RSA", 1.5, 1.2, way="out", near="near-rsa",
+          far="far-rsa"),
+    SetUp("out-dialback", "out, dialback, verified over the peer's own link", 1.5, 1.2, way="out",
+          proof="dialback"),
+    SetUp("out-resumed", "out, second link", 2.5, 1.8, way="out", resume=True),
+]
+QUICK = ("in-external", "in-dialback", "out-external")
+
+
+# ---- for run.py ---------------------------------------------------------------------------------
+
+
+def names():
+    return [scenario.name for scenario in SCENARIOS]
+
+
+def run_all(place, wanted, rounds, quick):
+    """Runs those wanted by name; results by name, and how many runs failed."""
+    results, failures = {}, 0
+    certify(place)
+    for scenario in SCENARIOS:
+        if scenario.name not in wanted:
+            continue
+        runs = results.setdefault(scenario.name, [])
+        for number in range(1, rounds + 1):
+            figures = scenario.run(place, number, quick)
+            if figures is None:
+                failures += 1
+                continue
+            runs.append(dict(figures, round=number))
+            print(f"{scenario.name:<17} round {number}/{rounds}  {scenario.line(figures)}",
+                  flush=True)
+    return results, failures
+
+
+def report(results):
+    """The part of RESULTS.md about links."""
+    text, head = [], None
+    for scenario in SCENARIOS:
+        runs = results.get(scenario.name)
+        if not runs:
+            continue
+        if scenario.HEAD != head:
+            head = scenario.HEAD
+            text += ["", *head]
+        text.append(scenario.row(runs))
+    if not text:
+        return ""
+    text = ["# What a link costs", "",
+            "Each remote domain has an address of its own. CPU is that of the program alone, from "
+            "the first link asked for until it has come to rest; *bare handshakes* is what the "
+            "TLS handshakes that were counted cost on OpenSSL and nothing else, both roles "
+            "measured in the same round, before and after.", *text, ""]
+    return "\n" + "\n".join(text)

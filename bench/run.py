@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import links
 import stage
 from report import told_before, write_results
 
@@ -72,7 +73,7 @@ def options():
     parser.add_argument("--quick", action="store_true", help="3 short rounds of the main scenarios")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default="", help="scenarios by name: "
-                        + " ".join(scenario.name for scenario in SCENARIOS))
+                        + " ".join([scenario.name for scenario in SCENARIOS] + links.names()))
     parser.add_argument("--before", type=Path, help="another build folder: its Causeway and relay "
                         "run beside those of today, which are told as ratios to them")
     parser.add_argument("--no-results", action="store_true", help="leaves bench/RESULTS.md alone")
@@ -81,7 +82,7 @@ def options():
 
 def chosen(args):
     names = [name for name in args.only.split(",") if name]
-    unknown = set(names) - {scenario.name for scenario in SCENARIOS}
+    unknown = set(names) - {scenario.name for scenario in SCENARIOS} - set(links.names())
     if unknown:
         sys.exit(f"bench: there is no scenario {', '.join(sorted(unknown))}")
     if not names and args.quick:
@@ -91,6 +92,11 @@ def chosen(args):
         for scenario in scenarios:
             scenario.programs = ("causeway", "causeway-before", "relay", "relay-before")
     return scenarios
+
+
+def chosen_links(args):
+    names = [name for name in args.only.split(",") if name]
+    return names or (links.QUICK if args.quick else links.names())
 
 
 def run_once(place, scenario, program, args, file):
@@ -117,8 +123,12 @@ def show(scenario, program, number, rounds, figures):
           flush=True)
 
 
+def rounds_of(args):
+    return args.rounds or (3 if args.quick else 5)
+
+
 def run_all(place, scenarios, args, folder):
-    rounds = args.rounds or (3 if args.quick else 5)
+    rounds = rounds_of(args)
     results, failures = {}, 0
     for scenario in scenarios:
         runs = results.setdefault(scenario.name, {name: [] for name in scenario.programs})
@@ -149,15 +159,18 @@ def main():
                             args.before and args.before.resolve())
         scenarios = chosen(args)
         results, failures = run_all(place, scenarios, args, folder)
+        link_results, failed = links.run_all(place, chosen_links(args), rounds_of(args), args.quick)
+        failures += failed
         whole = {"date": datetime.date.today().isoformat(), "quick": args.quick,
                  "machine": stage.machine(ROOT), "pinned": place.taskset,
                  "scenarios": {s.name: s.title for s in scenarios}, "results": results,
+                 "links": link_results,
                  "seconds": round(time.monotonic() - begun)}
     for line in told_before(results) if args.before else []:
         print(line)
     (folder / "results.json").write_text(json.dumps(whole, indent=1))
     target = folder / "RESULTS.md" if args.no_results or args.before else ROOT / "bench/RESULTS.md"
-    target.write_text(write_results(whole))
+    target.write_text(write_results(whole) + links.report(link_results))
     print(f"written: {target} and {folder}/results.json")
     return 1 if failures else 0
 

@@ -153,6 +153,29 @@ def wrong_options_are_refused(place):
         assert "usage" in figures["said"], figures["said"]
 
 
+def the_bare_handshakes_are_those_that_were_counted(_):
+    bare = links.Bare(None, links.SCENARIOS[0])
+    bare.runs, bare.client, bare.server = 2, 300.0, 100.0  # 150 us to dial, 50 us to serve
+    figures = {"up": 10, "handshakes": {"by_remotes": 20, "by_server": 10}}
+    assert abs(bare.needed(figures) - (2 * 50 + 1 * 150) / 1e3) < 1e-9, bare.needed(figures)
+
+
+def rounds_of_the_bench(place):
+    """Each scenario once, small: their figures belong together, and fit their table."""
+    links.certify(place)
+    for scenario in links.SCENARIOS:
+        scenario.count, scenario.warm = COUNT, WARM
+        run = scenario.run(place, 1, False)
+        assert run, scenario.name
+        expect(run, ok=True, up=COUNT, held=COUNT)
+        ratio = run["cpu_per_thousand"] / run["bare_per_thousand"]
+        assert run["ratio"] == ratio > 0, run
+        columns = scenario.row([run, run]).count("|")
+        assert [head.count("|") for head in scenario.HEAD] == [columns] * 2, scenario.name
+        assert f"{run['ratio']:.2f}" in scenario.line(run), scenario.line(run)
+        assert scenario.row([run]) in links.report({scenario.name: [run]})
+
+
 class SimplePid:
     pid = os.getpid()
 
@@ -163,7 +186,8 @@ TESTS = [inbound_external, inbound_dialback_by_who_shows_no_certificate,
          outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
          outbound_second_links, a_remote_that_is_refused_is_counted,
          a_refused_dialback_is_counted, a_remote_that_cannot_be_reached_is_counted,
-         a_link_that_ends_while_it_is_held_is_noticed, wrong_options_are_refused]
+         a_link_that_ends_while_it_is_held_is_noticed, wrong_options_are_refused,
+         the_bare_handshakes_are_those_that_were_counted, rounds_of_the_bench]
 
 
 def main():
