@@ -116,6 +116,7 @@ void app_bind_fini(app_bind *b)
     b->fed = NULL;
     app_bind_close_dns(b);
     if (b->loop) io_timer_clear(b->loop, &b->wake);
+    io_sessions_free(b->sessions);
     if (b->tls[FED_INSIDE] != b->tls[FED_OUTSIDE]) io_tls_free(b->tls[FED_INSIDE]);
     io_tls_free(b->tls[FED_OUTSIDE]);
     if (b->store[FED_INSIDE] != b->store[FED_OUTSIDE]) X509_STORE_free(b->store[FED_INSIDE]);

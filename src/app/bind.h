@@ -33,6 +33,7 @@ typedef struct app_bind {
     io_key key[APP_SIDES];
     io_tls *tls[APP_SIDES]; /* the same object twice when there is no inside certificate */
     X509_STORE *store[APP_SIDES];
+    io_sessions *sessions;
     io_resolver *resolver;
     io_resolver_settings resolver_settings;
     io_answerer **answerers;

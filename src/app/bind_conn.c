@@ -37,7 +37,7 @@ static void bytes(void *owner, s2s_span plaintext)
 static void tls(void *owner, const io_tls_info *info)
 {
     const handle *h = owner;
-    fed_tls_info out = {.has_cert = info->has_cert};
+    fed_tls_info out = {.has_cert = info->has_cert, .resumed = info->resumed};
     snprintf(out.version, sizeof out.version, "%s", info->version);
     snprintf(out.cipher, sizeof out.cipher, "%s", info->cipher);
     snprintf(out.subject, sizeof out.subject, "%s", info->subject);
@@ -113,19 +113,29 @@ void *app_bind_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
 
 /* ---- what fed asks of one ---- */
 
+static io_session_place *place_of(const app_bind *b, const handle *h, const fed_tls_ask *ask,
+                                  SSL_CTX *ctx)
+{
+    const io_session_way way = {ctx, ask->ours, ask->sni, *io_conn_peer(h->io)};
+    io_session_place *p = io_session_hold(b->sessions, &way);
+    if (p && ask->full) io_session_bar(p, io_loop_now(b->loop));
+    return p;
+}
+
 void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask)
 {
     const app_bind *b = w;
     const handle *h = io;
     const s2s_domain *ours = ask->ours.len ? &ask->ours : NULL;
     const io_tls *t = b->tls[ask->side];
-    const io_conn_tls how = {
+    io_conn_tls how = {
         .role = ask->role,
         .ctx = ask->role == S2S_INITIATING ? io_tls_client(t, ours) : io_tls_server(t, ours),
         .sni = ask->sni.len ? ask->sni.text : NULL,
         .ask_client_cert = ask->ask_client_cert,
     };
     S2S_ASSERT(how.ctx != NULL); /* settings without a certificate offer no TLS */
+    if (ask->role == S2S_INITIATING) how.place = place_of(b, h, ask, how.ctx);
     io_conn_start_tls(h->io, &how);
 }
 

@@ -66,6 +66,17 @@ static const char *load_store(app_bind *b, const char *path, X509_STORE **out)
     return *out ? NULL : fault_text(b, path, why);
 }
 
+static const char *make_sessions(app_bind *b)
+{
+    io_sessions_limits limits;
+    uint32_t seed;
+    io_sessions_limits_init(&limits);
+    limits.places = b->settings->tls_sessions;
+    io_random(&seed, sizeof seed);
+    b->sessions = io_sessions_new(&limits, seed);
+    return b->sessions ? NULL : "out of memory";
+}
+
 const char *app_bind_tls(app_bind *b)
 {
     const app_settings *s = b->settings;
@@ -73,6 +84,7 @@ const char *app_bind_tls(app_bind *b)
     if (!b->tls[FED_OUTSIDE]) return "out of memory";
     const char *why = add_domains(b);
     if (!why) why = add_inside(b);
+    if (!why) why = make_sessions(b);
     if (!why) why = load_store(b, s->ca, &b->store[FED_OUTSIDE]);
     if (!why && s->inside_ca)
         why = load_store(b, s->inside_ca, &b->store[FED_INSIDE]);

@@ -94,6 +94,7 @@ typedef struct app_settings {
     app_peer *peers; /* the one for all first, then from wide to narrow */
     size_t n_peers;
     const char *ca, *inside_certificate, *inside_key, *inside_ca;
+    unsigned tls_sessions;
     app_endpoints forward;
     app_texts zone;       /* records, and */
     app_texts zone_names; /* the names they are for, each once */

@@ -24,7 +24,8 @@ fed_conn *fed_on_accept(fed *f, fed_side side, const fed_addr *peer, void *io);
 void fed_on_connected(fed *f, fed_conn *c, const fed_addr *ours);
 void fed_on_bytes(fed *f, fed_conn *c, s2s_span plaintext); /* at most 64 KiB */
 void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info);
-/* The connection ended or could not be made: TCP_*, TLS_HANDSHAKE, TLS_BROKEN, TCP_EOF (orderly end). `detail` is for logs and
+/* The connection ended or could not be made: TCP_*, TLS_HANDSHAKE, TLS_NOT_RESUMED (the same in full may do),
+ * TLS_BROKEN, TCP_EOF (orderly end). `detail` is for logs and
  * may be absent. The handle `io` is dead when this returns; world.close is not called for it, world.acked is, during it. */
 void fed_on_lost(fed *f, fed_conn *c, s2s_err why, s2s_span detail);
 void fed_on_dns(fed *f, uint64_t ticket, const fed_dns *answer);

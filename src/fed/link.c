@@ -297,7 +297,7 @@ static bool step(fed_link *l)
     case FED_PLAN_DIAL: break;
     }
     l->endpoint = l->target->endpoint = next.addr;
-    l->no_external = false;
+    l->no_external = l->full = false;
     if (join(l)) return false;
     attempt(l);
     return l->conn == NULL;
@@ -325,6 +325,14 @@ static bool external_was_disliked(const fed_link *l, s2s_err why)
            why == S2S_E_TCP_RESET || why == S2S_E_OUT_OF_TURN || why == S2S_E_TLS_BROKEN;
 }
 
+/* What the peer knew of us in the full handshake it may not know in a resumed one, our certificate above all, and its own may
+ * be another one by now. */
+static bool resuming_was_disliked(const fed_link *l, const fed_conn *c, s2s_err why)
+{
+    if (l->full || l->given_up) return false;
+    return why == S2S_E_TLS_NOT_RESUMED || (c->in_tls && c->tls.resumed);
+}
+
 void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why, s2s_span detail)
 {
     S2S_ASSERT(l->conn == c);
@@ -344,7 +352,9 @@ void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why, s2s_span detail)
         fed_pair_unasked(FED_OF(fed_pair, hook, h));
     for (fed_hook *h = l->checks.first; h != NULL; h = h->next)
         FED_OF(fed_check, on_target, h)->asked = false;
-    l->again = external_was_disliked(l, why);
-    l->no_external = l->no_external || l->again;
+    bool resuming = resuming_was_disliked(l, c, why), external = external_was_disliked(l, why);
+    l->again = resuming || external;
+    l->full = l->full || resuming;
+    l->no_external = l->no_external || (external && !resuming);
     if (!l->trying) try_next(l);
 }

@@ -28,9 +28,25 @@ void fed_link_tls_ask(const fed_link *l, fed_tls_ask *ask)
     const fed_local *local = fed_config_local(l->f->config, &l->from);
     if (l->target->server == NULL && local != NULL && local->certificate) ask->ours = l->from;
     ask->sni = l->to;
+    ask->full = l->full;
 }
 
-/* The peer's certificate must name whom we want to reach, unless dialback is proof enough for policy. */
+/* A resumed session is not worth what a full handshake may be: the same endpoint again. False: it was no resumed one. */
+static bool not_by_resuming(fed_link *l)
+{
+    fed_conn *c = l->conn;
+    if (!c->tls.resumed || l->state == FED_LINK_UP) return false;
+    fed_conn_end(c, S2S_E_TLS_NOT_RESUMED, (s2s_span){NULL, 0});
+    return true;
+}
+
+static void certificate_will_not_do(fed_link *l, s2s_err why)
+{
+    if (!not_by_resuming(l)) fed_conn_close(l->conn, why, (s2s_span){NULL, 0});
+}
+
+/* The peer's certificate must name whom we want to reach, unless dialback is proof enough for policy. What it showed when
+ * the session began may have expired since; it may have a new one. */
 void fed_link_tls(fed_link *l)
 {
     fed_conn *c = l->conn;
@@ -38,13 +54,15 @@ void fed_link_tls(fed_link *l)
     l->cert_ok = verdict == S2S_E_OK;
     if (l->target->server != NULL) {
         if (l->target->server->trust_certificate && !l->cert_ok)
-            fed_conn_close(c, verdict, (s2s_span){NULL, 0});
+            certificate_will_not_do(l, verdict);
         return;
     }
     unsigned proofs = policy_of(l)->proofs;
     bool proved = l->cert_ok && (proofs & FED_PROOF_CERTIFICATE) != 0;
     if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)
-        fed_conn_close(c, l->cert_ok ? S2S_E_PROOF_POLICY : verdict, (s2s_span){NULL, 0});
+        certificate_will_not_do(l, l->cert_ok ? S2S_E_PROOF_POLICY : verdict);
+    else if (verdict == S2S_E_CERT_EXPIRED)
+        (void)not_by_resuming(l);
 }
 
 /* ---- asking ---- */
@@ -143,7 +161,10 @@ static void settle_on_it(fed_link *l)
 static void make_key(fed_link *l, const s2s_event *ev)
 {
     char key[65];
-    if (is_head_pair(l, &ev->from, &ev->to)) l->in_external = false;
+    if (is_head_pair(l, &ev->from, &ev->to)) {
+        if (l->in_external && not_by_resuming(l)) return; /* it knows our certificate no more */
+        l->in_external = false;
+    }
     l->f->world->dialback_key(l->f->w, l->conn->side, &ev->to, &ev->from, ev->id, key);
     s2s_domain from = ev->from, to = ev->to;
     s2s_stream_give_key(l->conn->s, &from, &to, s2s_span_of(key));

@@ -105,6 +105,12 @@ static void put_conn(line *l, const fed_conn *c)
     if (c->server != NULL) put(l, "server", c->server->name);
 }
 
+static void put_tls(line *l, const fed_conn *c)
+{
+    put(l, "tls", c->in_tls ? c->tls.version : "none");
+    if (c->in_tls && c->tls.resumed) put(l, "resumed", "yes");
+}
+
 void fed_say_accepted(const fed_conn *c)
 {
     line l;
@@ -191,7 +197,7 @@ void fed_say_link_state(const fed_link *k, const char *was, const char *is)
     put_addr(&l, "endpoint", &k->endpoint);
     put(&l, "was", was);
     put(&l, "is", is);
-    if (k->conn != NULL) put(&l, "tls", k->conn->in_tls ? k->conn->tls.version : "none");
+    if (k->conn != NULL) put_tls(&l, k->conn);
     end(&l);
 }
 
@@ -222,7 +228,7 @@ void fed_say_pair_open(fed *f, const fed_conn *c, const s2s_domain *from, const 
     put_domain(&l, "from", from);
     put_domain(&l, "to", to);
     put(&l, "proof", s2s_proof_name(proof));
-    put(&l, "tls", c->in_tls ? c->tls.version : "none");
+    put_tls(&l, c);
     end(&l);
 }
 

@@ -128,7 +128,8 @@ struct fed_link {
     bool exclusive;   /* made for a pair that was refused elsewhere: shares nobody's connection */
     bool in_external; /* EXTERNAL may be under way: a peer that closes now may dislike just that */
     bool no_external; /* this attempt does without */
-    bool again;       /* the same endpoint once more, without EXTERNAL */
+    bool full;        /* this attempt resumes no TLS session */
+    bool again;       /* the same endpoint once more, without EXTERNAL or in full */
     bool trying;      /* inside try_next: failures are seen there */
     bool given_up;    /* no further endpoint */
     bool cert_ok;

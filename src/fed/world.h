@@ -51,7 +51,9 @@ typedef struct fed_dns {
 typedef struct fed_tls_info {
     char version[16]; /* "TLSv1.3" */
     char cipher[64];
-    bool has_cert;     /* the peer showed one */
+    bool has_cert; /* the peer showed one */
+    bool
+        resumed; /* an earlier session of the same domains and endpoint; judge speaks of the chain shown then */
     char subject[128]; /* for logs; printable, cut off */
 } fed_tls_info;
 
@@ -60,6 +62,8 @@ typedef struct fed_tls_ask {
     s2s_domain ours; /* whose certificate we show; len 0: the inside certificate, or the default */
     s2s_domain sni;  /* client: name to send; len 0: none */
     bool ask_client_cert; /* server */
+    bool
+        full; /* client: resuming went wrong there: a full handshake, and for a while none is resumed */
     fed_side side;
 } fed_tls_ask;
 

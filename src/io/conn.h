@@ -10,6 +10,7 @@
 
 #include "io/addr.h"
 #include "io/loop.h"
+#include "io/session.h"
 #include "s2s/stream.h"
 
 typedef struct io_conn io_conn;
@@ -18,6 +19,7 @@ typedef struct io_tls_info {
     char version[16]; /* "TLSv1.3" */
     char cipher[64];
     bool has_cert;     /* the peer showed one */
+    bool resumed;      /* by a session of an earlier connection, with what the peer showed then */
     char subject[128]; /* for logs; printable ASCII, cut off */
 } io_tls_info;
 
@@ -27,7 +29,8 @@ typedef struct io_conn_calls {
     void (*bytes)(void *owner, s2s_span plaintext);      /* lent; 1 to IO_SLAB octets */
     void (*tls)(void *owner, const io_tls_info *info);   /* the handshake is done; info is lent */
     /* It could not be made, or it ended: TCP_REFUSED, TCP_UNREACHABLE, TCP_TIMEOUT, TCP_RESET, TCP_EOF, TLS_HANDSHAKE,
-     * TLS_BROKEN, TLS_NO_CERTIFICATE, RESOURCE. `detail` is for logs, may be absent, is lent. TCP_EOF comes after everything that was ready
+     * TLS_NOT_RESUMED (it broke where a session was offered: the next one to that place will be in full), TLS_BROKEN,
+     * TLS_NO_CERTIFICATE, RESOURCE. `detail` is for logs, may be absent, is lent. TCP_EOF comes after everything that was ready
      * to be written has gone (or close_ms is over); its detail is "truncated" when TLS was cut off without close_notify.
      * io_conn_acked may still be asked; when this returns the connection is gone. */
     void (*lost)(void *owner, s2s_err why, s2s_span detail);
@@ -65,12 +68,16 @@ typedef struct io_conn_tls {
     /* TLS comes first (XEP-0368). A client offers ALPN, a server demands of a client which offers any that ours is among
      * them (RFC 7301 3.2); a peer that answers another one has failed the handshake. */
     bool direct;
+    /* Client: its sessions come from there and go there; taken. NULL: always a full handshake. */
+    io_session_place *place;
 } io_conn_tls;
 
 /* What out holds now is written in clear, then the handshake runs. Clear text that has come and was not read stays in the
  * socket, where it makes the handshake fail (RFC 6120 5.4.3.3). Answered by tls or lost. Once per connection.
  * ctx NULL: lost tells TLS_NO_CERTIFICATE. */
 void io_conn_start_tls(io_conn *c, const io_conn_tls *tls);
+/* For tls.c: connections with a client context hear of sessions the peer gives. */
+void io_conn_hears_sessions(SSL_CTX *client);
 
 /* Plaintext octets, counted from the connection's start, whose bytes the peer's kernel has acknowledged (TCP_INFO). Under
  * TLS in steps of records. After a reset it keeps the last value. */

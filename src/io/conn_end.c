@@ -40,7 +40,8 @@ s2s_err conn_err_of(int sys, const char **text)
 
 static s2s_span detail_of(const io_conn *c, s2s_err why, const char *text, char *out, size_t size)
 {
-    bool tls = why == S2S_E_TLS_HANDSHAKE || why == S2S_E_TLS_BROKEN;
+    bool tls =
+        why == S2S_E_TLS_HANDSHAKE || why == S2S_E_TLS_NOT_RESUMED || why == S2S_E_TLS_BROKEN;
     if (!tls || c->alert < 0) return s2s_span_of(text);
     const char *alert = SSL_alert_desc_string_long(c->alert);
     if (c->alert_sent)
@@ -165,8 +166,7 @@ static bool start_closing(io_conn *c, s2s_span rest)
     bool up = c->state == CONN_CLEAR || c->state == CONN_TLS || c->state == CONN_TLS_WAITS;
     if (!up || c->fault != S2S_E_OK) return false;
     if (c->state == CONN_TLS_WAITS) { /* still in clear, and so it ends */
-        SSL_free(c->ssl);
-        c->ssl = NULL;
+        conn_tls_drop(c);
     }
     if (rest.len > 0 && s2s_buf_put(&c->rest, rest) != S2S_E_OK) return false;
     c->read_wants_write = false;
@@ -206,8 +206,7 @@ void conn_die(io_conn *c)
     io_timer_clear(c->loop, &c->deadline);
     io_marks_fini(&c->marks);
     s2s_buf_fini(&c->rest);
-    SSL_free(c->ssl);
-    c->ssl = NULL;
+    conn_tls_drop(c);
     uv_close((uv_handle_t *)&c->poll, on_closed); /* freed when the turn is over */
     close(c->fd);
     io_reserve_freed(c->loop);

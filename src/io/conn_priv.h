@@ -41,12 +41,16 @@ struct io_conn {
     bool write_wants_read;
     bool write_blocked;
     bool ended;      /* the peer's end was read; lost is told when all is written */
+    bool notified;   /* by close_notify, of the peer's end */
     bool alert_sent; /* else it came from the peer */
     int alert;       /* the last fatal one, or -1 */
     s2s_err fault;   /* writing failed; told when what the peer said before is read */
     const char *fault_text;
     SSL *ssl;
-    BIO *bio;            /* the socket under ssl, owned by it */
+    BIO *bio; /* the socket under ssl, owned by it */
+    io_session_place *place;
+    uint64_t full_at;    /* ms: when the handshake was, in full, from which our session descends */
+    bool offered;        /* a session */
     uint64_t sent;       /* plaintext */
     uint64_t sent_clear; /* of it before TLS */
     uint64_t
@@ -73,6 +77,7 @@ conn_step conn_tls_get(io_conn *c, char *into, size_t size, size_t *n, s2s_err *
                        const char **text);
 conn_step conn_tls_put(io_conn *c, s2s_span bytes, size_t *n);
 conn_step conn_tls_notify(io_conn *c);       /* close_notify */
+void conn_tls_drop(io_conn *c);              /* what TLS there is */
 uint64_t conn_tls_written(const io_conn *c); /* bytes on the wire since TLS began */
 
 /* ---- conn_end.c ---- */

@@ -21,7 +21,9 @@ uint64_t conn_tls_written(const io_conn *c)
 static void on_info(const SSL *ssl, int where, int value)
 {
     io_conn *c = SSL_get_app_data(ssl);
-    if (!(where & SSL_CB_ALERT) || (value >> 8) != SSL3_AL_FATAL) return;
+    if (!(where & SSL_CB_ALERT)) return;
+    if ((where & SSL_CB_READ) && (value & 0xff) == SSL_AD_CLOSE_NOTIFY) c->notified = true;
+    if ((value >> 8) != SSL3_AL_FATAL) return;
     c->alert = value;
     c->alert_sent = (where & SSL_CB_WRITE) != 0;
 }
@@ -40,14 +42,10 @@ static conn_step step_of(io_conn *c, int result, s2s_err *err, const char **text
     ERR_clear_error();
     if (what == SSL_ERROR_WANT_READ) return STEP_WANTS_READ;
     if (what == SSL_ERROR_WANT_WRITE) return STEP_WANTS_WRITE;
-    bool cut = what == SSL_ERROR_SSL && ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-    if (what == SSL_ERROR_ZERO_RETURN) {
+    bool ended = what == SSL_ERROR_ZERO_RETURN || (what == SSL_ERROR_SYSCALL && sys == 0);
+    if (ended) {
         *err = S2S_E_TCP_EOF;
-    } else if (cut || (what == SSL_ERROR_SYSCALL && sys == 0)) {
-        *err = S2S_E_TCP_EOF;
-        *text = CONN_TRUNCATED;
-        c->alert = -1; /* the one OpenSSL sends after an end says nothing to anybody */
-        c->alert_sent = false;
+        if (!c->notified) *text = CONN_TRUNCATED;
     } else if (what == SSL_ERROR_SYSCALL) {
         *err = conn_err_of(sys, text);
     } else {
@@ -62,6 +60,35 @@ static void before_call(void)
 {
     if (ERR_peek_error() != 0) ERR_clear_error();
     errno = 0;
+}
+
+/* ---- sessions ---- */
+
+static void keep(const io_conn *c, SSL_SESSION *session)
+{
+    const io_session_new given = {c->ssl, session, c->full_at};
+    if (c->place) (void)io_session_keep(c->place, &given, io_loop_now(c->loop));
+}
+
+/* In TLS 1.3 whenever the peer gives one. What TLS 1.2 tells of from inside the handshake is kept when that is done. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    const io_conn *c = SSL_get_app_data(ssl);
+    if (c->state == CONN_TLS) keep(c, session);
+    return 0; /* the reference is still OpenSSL's */
+}
+
+void io_conn_hears_sessions(SSL_CTX *client)
+{
+    SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(client, on_session);
+}
+
+static void offer(io_conn *c)
+{
+    SSL_SESSION *session = io_session_take(c->place, io_loop_now(c->loop), &c->full_at);
+    c->offered = session && SSL_set_session(c->ssl, session) == 1;
+    SSL_SESSION_free(session);
 }
 
 /* ---- handshake ---- */
@@ -93,11 +120,13 @@ static bool ssl_make(io_conn *c, const io_conn_tls *tls)
         ERR_clear_error();
         return false;
     }
+    if (!tls->place) SSL_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_app_data(ssl, c);
     SSL_set_info_callback(ssl, on_info);
     c->ssl = ssl;
     c->bio = bio;
+    if (c->place) offer(c);
     return true;
 }
 
@@ -105,6 +134,7 @@ void io_conn_start_tls(io_conn *c, const io_conn_tls *tls)
 {
     S2S_ASSERT(c->state == CONN_CLEAR && !c->ssl);
     c->role = tls->role;
+    c->place = tls->place;
     c->direct = tls->direct;
     c->fresh = false;
     if (!tls->ctx) {
@@ -139,6 +169,7 @@ static void describe(const SSL *ssl, io_tls_info *info)
     (void)snprintf(info->version, sizeof info->version, "%s", SSL_get_version(ssl));
     (void)snprintf(info->cipher, sizeof info->cipher, "%s", SSL_get_cipher_name(ssl));
     info->has_cert = cert != NULL;
+    info->resumed = SSL_session_reused(ssl) == 1;
     if (cert) subject_of(cert, info->subject, sizeof info->subject);
 }
 
@@ -160,11 +191,21 @@ static void shaken(io_conn *c)
         return;
     }
     describe(c->ssl, &info);
+    if (!info.resumed) c->full_at = io_loop_now(c->loop);
+    if (SSL_version(c->ssl) < TLS1_3_VERSION) keep(c, SSL_get0_session(c->ssl));
     conn_enter(c, CONN_TLS);
     c->calls->tls(c->owner, &info);
     if (!c->calls) return;
     io_conn_flush(c);
     conn_read(c); /* what came behind the handshake lies in OpenSSL already */
+}
+
+/* Servers that give sessions and cannot take them break off when one is offered: those that ask for certificates and have no
+ * session id context, for one. */
+static void not_shaken(io_conn *c, const char *text)
+{
+    if (c->offered) io_session_bar(c->place, io_loop_now(c->loop));
+    conn_lost(c, c->offered ? S2S_E_TLS_NOT_RESUMED : S2S_E_TLS_HANDSHAKE, text);
 }
 
 void conn_tls_shake(io_conn *c)
@@ -180,8 +221,7 @@ void conn_tls_shake(io_conn *c)
     if (step == STEP_DONE)
         shaken(c);
     else if (step == STEP_FAILED)
-        conn_lost(c, S2S_E_TLS_HANDSHAKE,
-                  text == CONN_TRUNCATED ? "the connection ended during the handshake" : text);
+        not_shaken(c, text == CONN_TRUNCATED ? "the connection ended during the handshake" : text);
     conn_watch(c);
 }
 
@@ -213,4 +253,15 @@ conn_step conn_tls_notify(io_conn *c)
     c->write_wants_read = false; /* theirs is not waited for */
     c->write_blocked = step == STEP_WANTS_WRITE;
     return step == STEP_WANTS_READ ? STEP_DONE : step;
+}
+
+/* OpenSSL takes a session for spoilt when its connection is freed without a close_notify. A fatal alert has spoilt it before;
+ * everything else says nothing about it (RFC 5246 7.2.1). */
+void conn_tls_drop(io_conn *c)
+{
+    if (c->ssl) SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(c->ssl);
+    c->ssl = NULL;
+    io_session_let_go(c->place);
+    c->place = NULL;
 }

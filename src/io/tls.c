@@ -48,8 +48,10 @@ static SSL_CTX *ctx_make(const SSL_METHOD *method)
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx) return NULL;
     SSL_CTX_set_security_level(ctx, LEVEL);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
+    /* Or an end without close_notify would be an error, which costs the session and is answered by an alert. */
+    SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
@@ -94,6 +96,7 @@ static SSL_CTX *server_make(const io_identity *id)
 {
     SSL_CTX *ctx = ctx_make(TLS_server_method());
     if (!ctx) return NULL;
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     if (SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
         SSL_CTX_set_session_id_context(ctx, SESSION_ID, sizeof SESSION_ID - 1) == 1 &&
@@ -106,6 +109,7 @@ static SSL_CTX *server_make(const io_identity *id)
 static SSL_CTX *client_make(const io_identity *id)
 {
     SSL_CTX *ctx = ctx_make(TLS_client_method());
+    if (ctx) io_conn_hears_sessions(ctx);
     if (!ctx || !id || ctx_show(ctx, id)) return ctx;
     SSL_CTX_free(ctx);
     return NULL;

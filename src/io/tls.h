@@ -1,7 +1,8 @@
 /* tls.h - certificates of ours, and the TLS contexts made of them.
  * For:    loading a chain with its key and saying precisely what is wrong; one context per certificate and role; the trust
  *         store that all of them share.
- * Never:  judges a peer (judge.h); keeps a session or issues a ticket: a resumed session has no chain to judge.
+ * Never:  judges a peer (judge.h); issues a ticket: a session resumed on the accepting side has no chain to judge. Sessions
+ *         of connections we made: session.h.
  * Owner:  one io_tls per face and settings snapshot; contexts live on in the connections that use them. */
 #ifndef IO_TLS_H
 #define IO_TLS_H

@@ -16,6 +16,7 @@ from real import Workshop  # stage.py has put the dialogues' folder on the path
 import flood
 import garbage
 import resets
+import resume
 import slow
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,7 +32,7 @@ def arguments():
 
 def attacks():
     """(function, its scene) by name; the first line of a function's text is the test's name."""
-    for room in (garbage, resets, flood, slow):
+    for room in (garbage, resets, resume, flood, slow):
         for act, scene in room.ATTACKS:
             yield act, scene
 

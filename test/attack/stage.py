@@ -166,8 +166,8 @@ class Daemon(Real):
     def hq(self, **how):
         return self.player(LocalServer(self.listeners[self.address["hq"]], **how))
 
-    def remote(self, domain, **how):
-        return self.player(Remote(self, domain, **how))
+    def remote(self, domain, kind=None, **how):
+        return self.player((kind or Remote)(self, domain, **how))
 
     def player(self, player):
         self.players.append(player)
@@ -229,6 +229,12 @@ def client_context(daemon, name, trust="ok"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(*daemon.workshop.certificate(trust, [name]))
+    return context
+
+
+def server_context(daemon, name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*daemon.workshop.certificate("ok", [name]))
     return context
 
 
@@ -380,8 +386,7 @@ class Remote(Player):
     `external`: takes EXTERNAL; `deaf`: an event; while it is clear, nothing is read once a pair is open."""
 
     def __init__(self, daemon, domain, ends=None, external=False, deaf=None):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*daemon.workshop.certificate("ok", [domain]))
+        self.context = server_context(daemon, domain)
         self.ends, self.external, self.deaf = ends or (lambda *_: None), external, deaf
         super().__init__(daemon.listeners[daemon.address[domain]])
 

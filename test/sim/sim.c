@@ -93,6 +93,7 @@ static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_s
     const sim_pipe *p = alive(io);
     const sim_host *h = p->end != NULL ? p->end->host : NULL;
     if (h == NULL || h->n_names == 0) return S2S_E_CERT_MISSING;
+    if (p->resumed && h->trust_resumed != S2S_E_OK) return h->trust_resumed;
     if (h->trust != S2S_E_OK) return h->trust;
     for (size_t i = 0; i < h->n_names; i++)
         if (s2s_domain_eq(&h->names[i], reference)) return S2S_E_OK;
@@ -360,6 +361,19 @@ static bool fed_reads(sim_pipe *p)
     return true;
 }
 
+/* Would the real world resume, and does it come to that? */
+static bool resumes(sim_pipe *p)
+{
+    sim_host *h = p->end->host;
+    if (p->ask.role != S2S_INITIATING) return false;
+    h->barred = h->barred || p->ask.full;
+    p->resumed = h->gave_session && !h->barred;
+    h->gave_session = h->resume != SIM_RESUME_NEVER;
+    h->barred = h->barred || (p->resumed && h->resume == SIM_RESUME_BREAKS);
+    *(p->resumed ? &h->resumed : &h->full) += 1;
+    return p->resumed;
+}
+
 static bool meet_in_tls(sim_pipe *p)
 {
     bool quiet =
@@ -367,9 +381,14 @@ static bool meet_in_tls(sim_pipe *p)
     if (!p->fed_tls || p->end == NULL || !p->end->wants_tls || !quiet || p->fc == NULL)
         return false;
     p->fed_tls = false;
+    if (resumes(p) && p->end->host->resume == SIM_RESUME_BREAKS) {
+        lose(p, S2S_E_TLS_NOT_RESUMED);
+        return true;
+    }
     p->in_tls = true;
     p->end->wants_tls = false;
-    fed_tls_info info = {.version = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
+    fed_tls_info info = {
+        .resumed = p->resumed, .version = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
     info.has_cert = p->end->host->n_names > 0;
     fed_on_tls(p->s->fed, p->fc, &info);
     if (p->end != NULL) sim_end_tls(p->end);

@@ -37,6 +37,17 @@ typedef enum sim_prove {
     SIM_PROVE_MUTE
 } sim_prove;
 
+/* What a host does when fed resumes a TLS session with it. */
+typedef enum sim_resume {
+    SIM_RESUME_NEVER,    /* it gives none */
+    SIM_RESUME_WELL,     /* as if the handshake had been in full */
+    SIM_RESUME_BREAKS,   /* the handshake ends */
+    SIM_RESUME_FORGETS,  /* offers no EXTERNAL: it does not know the certificate any more */
+    SIM_RESUME_REFUSES,  /* EXTERNAL */
+    SIM_RESUME_SLAMS,    /* closes the connection when EXTERNAL is tried */
+    SIM_RESUME_DISPROVES /* has no proof to offer at all */
+} sim_resume;
+
 /* A stanza that a host has read. */
 typedef struct sim_stanza {
     uint64_t at; /* ms */
@@ -62,6 +73,11 @@ struct sim_host {
     bool accepts_external;
     bool slams_external; /* closes the connection when EXTERNAL is tried */
     bool closes_when_proved;
+    sim_resume resume;
+    s2s_err trust_resumed; /* in the chain shown when the session began */
+    bool gave_session;
+    bool barred;            /* fed said: in full */
+    unsigned resumed, full; /* handshakes */
     sim_prove prove;
     const char *prove_cond;
     unsigned proves; /* db:results it was asked to believe */

@@ -140,11 +140,13 @@ static void answer_head(sim_end *e, const s2s_event *ev)
     if (h->silent) return;
     snprintf(id, sizeof id, "h%u-%u", e->pipe->id, ++h->ids);
     bool tls = s2s_stream_in_tls(e->st);
+    bool mute = e->pipe->resumed && h->resume == SIM_RESUME_DISPROVES;
+    bool forgot = mute || (e->pipe->resumed && h->resume == SIM_RESUME_FORGETS);
     s2s_answer answer = {.as = ev->to.len > 0 ? ev->to : h->domain,
                          .id = s2s_span_of(id),
                          .tls = h->tls,
-                         .offer_external = tls && h->offers_external,
-                         .offer_dialback = h->offers_dialback};
+                         .offer_external = tls && h->offers_external && !forgot,
+                         .offer_dialback = h->offers_dialback && !mute};
     s2s_stream_answer(e->st, &answer);
 }
 
@@ -271,6 +273,17 @@ static void send_pending(sim_end *e)
     e->n_pending = kept;
 }
 
+static void answer_auth(sim_end *e)
+{
+    const sim_host *h = e->host;
+    bool resumed = e->pipe->resumed;
+    bool accepts = h->accepts_external && !(resumed && h->resume == SIM_RESUME_REFUSES);
+    if (h->slams_external || (resumed && h->resume == SIM_RESUME_SLAMS))
+        close_end(e);
+    else
+        s2s_stream_answer_auth(e->st, accepts, accepts ? NULL : "not-authorized");
+}
+
 static void act(sim_end *e, const s2s_event *ev)
 {
     sim_host *h = e->host;
@@ -279,14 +292,7 @@ static void act(sim_end *e, const s2s_event *ev)
         if (e->role == S2S_RECEIVING) answer_head(e, ev);
         return;
     case S2S_EV_NEED_TLS: e->wants_tls = true; return;
-    case S2S_EV_AUTH:
-        if (h->slams_external) {
-            close_end(e);
-            return;
-        }
-        s2s_stream_answer_auth(e->st, h->accepts_external,
-                               h->accepts_external ? NULL : "not-authorized");
-        return;
+    case S2S_EV_AUTH: answer_auth(e); return;
     case S2S_EV_PROVE: prove(e, ev); return;
     case S2S_EV_CHECK_KEY: check_key(e, ev); return;
     case S2S_EV_MAKE_KEY: make_key(e, ev); return;

@@ -37,7 +37,7 @@ struct sim_pipe {
     s2s_buf back; /* host to fed */
     uint64_t acked;
     bool fed_fin, fed_rst, host_fin;
-    bool fed_tls, in_tls;
+    bool fed_tls, in_tls, resumed;
     fed_tls_ask ask;
 };
 

@@ -40,6 +40,7 @@ static void begin(chaos *c, uint64_t seed, fed_doubt doubt)
         c->far[i]->offers_external = i % 2 == 0;
         if (i % 3 == 0) c->far[i]->n_names = 0;
         c->far[i]->uses_external = c->far[i]->n_names > 0;
+        c->far[i]->resume = (sim_resume)draw(c, SIM_RESUME_DISPROVES + 1);
     }
     sim_start(c->s);
 }

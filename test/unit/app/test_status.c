@@ -43,7 +43,8 @@ static void add_pairs(app_status *s, unsigned n)
 
 static app_status *make_picture(void)
 {
-    static const fed_tls_info tls = {.version = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
+    static const fed_tls_info tls = {
+        .version = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256", .resumed = true};
     app_status *s = app_status_new(&FACTS);
     const fed_conn_view conn = {.id = 7,
                                 .side = FED_OUTSIDE,
@@ -165,6 +166,8 @@ static void json_says_it_all(void **state)
     assert_string_equal(text_of(link, "peer"), "192.0.2.1:40000");
     assert_string_equal(text_of(link, "tls"), "TLSv1.3");
     assert_string_equal(text_of(link, "cipher"), "TLS_AES_128_GCM_SHA256");
+    assert_true(json_is_true(json_object_get(link, "resumed")));
+    assert_true(json_is_false(json_object_get(trunk, "resumed")));
     assert_int_equal(number_of(link, "age_ms"), 30000);
     assert_string_equal(text_of(trunk, "tls"), "");
     assert_string_equal(text_of(trunk, "server"), "hq");
@@ -250,11 +253,11 @@ static void text_for_people(void **state)
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
-        "     PAIRS  IN  OUT\n"
+        "     RESUMED  PAIRS  IN  OUT\n"
         " 7  outside  receiving   open      192.0.2.1:40000  loc.example  far.example  -       "
-        "TLSv1.3      2  11    0\n"
+        "TLSv1.3  yes          2  11    0\n"
         " 8  inside   initiating  features  192.0.2.1:40000  -            far.example  hq      -   "
-        "         2  11    0\n"
+        "     no           2  11    0\n"
         "\n"
         "Pairs (1)\n"
         "FROM         TO            WAY       OPEN  PROOF  LINK  STANZAS  QUEUED  LAST FAILURE\n"
