@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import stage
-from report import spread
+from figures import spread
 
 LIMIT_S = 300  # one run; it notices a standstill itself
 READY_S = 20

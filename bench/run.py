@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Runs the benchmarks: Causeway and the yardsticks side by side, on loopback.
+"""Runs the benchmarks: Causeway, the yardsticks and other servers side by side, on loopback.
 
-usage: run.py --build FOLDER [--quick] [--rounds N] [--only NAME,...]
+usage: run.py --build FOLDER [--quick] [--rounds N] [--only NAME,...] [--programs NAME,...]
 
 Each round starts every program under test anew, one after the other, with the same certificates,
 links, window and flush mode; what is told are ratios of figures of the same round. Written are
-bench/RESULTS.md and, in build/bench, results.json and all single runs.
+bench/RESULTS.md with bench/plots and, in build/bench, results.json and all single runs.
 """
 
 import argparse
@@ -20,11 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import links
+import plots
+import servers
 import stage
 from report import told_before, write_results
 
 LIMIT_S = 300  # one load; it notices a standstill itself
 ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = {**stage.PROGRAMS, **servers.SERVERS}
+OURS = tuple(stage.PROGRAMS)
+YARDSTICKS = ("causeway", "relay", "bytes")
+RELAYS = (*YARDSTICKS, "haproxy", "nginx")
+BOTH_WAYS = (*RELAYS, "jabberd2", "ejabberd", "prosody")
 
 
 @dataclass
@@ -41,110 +48,158 @@ class Scenario:
     rate: int = 0
     count: int = 500_000
     warm: int = 20_000
-    programs: tuple = ("causeway", "relay", "bytes")
+    programs: tuple = YARDSTICKS
+    rounds: int = 5
     extra: list = field(default_factory=list)
 
-    def arguments(self, quick):
-        count = self.count // 5 if quick else self.count
+    def arguments(self, quick, share):
+        """`share`: of the saturating count, for programs that are slow."""
+        count, warm = self.count // 4 if quick else self.count, self.warm
+        if not self.rate:
+            count, warm = int(count * share), max(int(warm * share), 2000)
         words = ["--links", self.links, "--flush", self.flush, "--window", self.window,
-                 "--way", self.way, "--count", count, "--warm", self.warm]
+                 "--way", self.way, "--count", count, "--warm", warm]
         words += ["--pairs", self.pairs] if self.pairs else []
         words += ["--rate", self.rate] if self.rate else []
         return [str(word) for word in words] + self.extra
 
 
 SCENARIOS = [
-    Scenario("record-1", "saturated, 1 link, a record for each stanza"),
-    Scenario("record-8", "saturated, 8 links, a record for each stanza", links=8, window=64),
-    Scenario("each-1", "saturated, 1 link, a send for each stanza", flush="each", count=300_000),
-    Scenario("full-1", "saturated, 1 link, full records", flush="full"),
-    Scenario("out-1", "saturated, from the local server out, 1 link", way="out"),
-    Scenario("record-1000", "saturated, 1,000 links, a record for each stanza", links=1000,
-             window=8, count=300_000, programs=("causeway", "relay")),
-    Scenario("rate-1000", "1,000 stanzas/s, open loop", rate=1000, count=10_000, warm=1000),
-    Scenario("rate-5000", "5,000 stanzas/s, open loop", rate=5000, count=50_000, warm=1000),
+    Scenario("record-1", "In, 1 link, a record for each stanza", count=400_000,
+             programs=(*RELAYS, "xmpp-proxy", *BOTH_WAYS[5:])),
+    Scenario("out-1", "Out, from the local server, 1 link, a record for each stanza", way="out",
+             count=400_000, programs=BOTH_WAYS),
+    Scenario("each-1", "In, 1 link, a send for each stanza", flush="each", count=250_000,
+             programs=RELAYS),
+    Scenario("full-1", "In, 1 link, full records", flush="full", count=400_000, programs=RELAYS),
+    Scenario("record-8", "In, 8 links, a record for each stanza", links=8, window=64,
+             count=400_000, programs=RELAYS),
+    Scenario("record-64", "In, 64 links, a record for each stanza", links=64, window=16,
+             count=300_000, programs=("causeway", "relay", "haproxy")),
+    Scenario("record-1000", "In, 1,000 links, a record for each stanza", links=1000,
+             window=8, count=250_000, programs=("causeway", "relay", "haproxy")),
+    Scenario("pairs-3000", "In, 1,000 links with 3,000 domain pairs", links=1000, pairs=3000,
+             window=8, count=250_000, programs=("causeway", "relay")),
+    Scenario("pairs-10000", "In, 1,000 links with 10,000 domain pairs", links=1000, pairs=10_000,
+             window=8, count=250_000, programs=("causeway", "relay")),
+    Scenario("rate-1000", "In, 1,000 stanzas/s, open loop", rate=1000, count=4000, warm=1000,
+             rounds=7, programs=BOTH_WAYS),
+    Scenario("rate-5000", "In, 5,000 stanzas/s, open loop", rate=5000, count=20_000, warm=1000,
+             rounds=7, programs=RELAYS),
 ]
-QUICK = ("record-1", "record-8", "rate-1000")
+QUICK = ("record-1", "out-1", "record-8", "rate-1000")
 
 
 def options():
     parser = argparse.ArgumentParser(description="Causeway beside the yardsticks.")
     parser.add_argument("--build", required=True, type=Path)
-    parser.add_argument("--quick", action="store_true", help="3 short rounds of the main scenarios")
+    parser.add_argument("--quick", action="store_true", help="2 short rounds of the main scenarios")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default="", help="scenarios by name: "
                         + " ".join([scenario.name for scenario in SCENARIOS] + links.names()))
     parser.add_argument("--before", type=Path, help="another build folder: its Causeway and relay "
                         "run beside those of today, which are told as ratios to them")
+    parser.add_argument("--programs", default="", help="only these: " + " ".join(PROGRAMS))
+    parser.add_argument("--json", type=Path, help="all figures go to this file too")
     parser.add_argument("--no-results", action="store_true", help="leaves bench/RESULTS.md alone")
     return parser.parse_args()
 
 
-def chosen(args):
-    names = [name for name in args.only.split(",") if name]
-    unknown = set(names) - {scenario.name for scenario in SCENARIOS} - set(links.names())
+def words_of(text, known, what):
+    words = [word for word in text.split(",") if word]
+    unknown = sorted(set(words) - set(known))
     if unknown:
-        sys.exit(f"bench: there is no scenario {', '.join(sorted(unknown))}")
+        sys.exit(f"bench: there is no {what} {', '.join(unknown)}")
+    return words
+
+
+def chosen(args):
+    """The scenarios to run, and why programs are left out."""
+    names = words_of(args.only, [scenario.name for scenario in SCENARIOS] + links.names(),
+                     "scenario")
+    programs = words_of(args.programs, PROGRAMS, "program")
     if not names and args.quick:
         names = list(QUICK)
     scenarios = [scenario for scenario in SCENARIOS if not names or scenario.name in names]
-    if args.before:
-        for scenario in scenarios:
+    absent = {name: kind.missing() for name, kind in servers.SERVERS.items() if kind.missing()}
+    for scenario in scenarios:
+        if args.before:
             scenario.programs = ("causeway", "causeway-before", "relay", "relay-before")
-    return scenarios
+        scenario.programs = tuple(name for name in scenario.programs
+                                  if (not programs or name in programs) and name not in absent)
+        if args.rounds or args.quick:
+            scenario.rounds = args.rounds or 2
+    return scenarios, {name: f"not measured: {what} is not installed"
+                       for name, what in absent.items()}
 
 
 def chosen_links(args):
+    if args.programs and "causeway" not in args.programs.split(","):
+        return []
     names = [name for name in args.only.split(",") if name]
     return names or (links.QUICK if args.quick else links.names())
 
 
 def run_once(place, scenario, program, args, file):
-    """One program, one load; its figures, or None with the reason said."""
-    with stage.PROGRAMS[program](place, scenario) as server:
-        command = place.pinned(1) + [str(place.program("load")), "--json", str(file),
-                                     "--pid", str(server.pid)]
-        command += server.load_arguments() + scenario.arguments(args.quick)
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=None, text=True, check=False,
-                              timeout=LIMIT_S)
+    """One program, one load; its figures, or what went wrong."""
+    kind = PROGRAMS[program]
+    try:
+        with kind(place, scenario) as server:
+            command = place.pinned(1) + [str(place.program("load")), "--json", str(file), "--pid",
+                                         ",".join(map(str, server.pids()))]
+            command += server.load_arguments() + scenario.arguments(args.quick, kind.share)
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=None, text=True,
+                                  check=False, timeout=LIMIT_S)
+            said = done.stdout + server.last_words()
+    except (stage.CannotStart, subprocess.TimeoutExpired) as why:
+        return None, str(why)
     figures = json.loads(file.read_text()) if file.exists() else None
     if done.returncode != 0 or not figures or not figures["ok"]:
-        print(f"bench: {program}, {scenario.name}: the load failed\n{done.stdout}"
-              f"{server.last_words()}", file=sys.stderr)
-        return None
+        return None, said
     figures["command"] = " ".join(command)
-    return figures
+    return figures, None
 
 
-def show(scenario, program, number, rounds, figures):
-    print(f"{scenario.name:<12} round {number}/{rounds}  {program:<15} "
-          f"{figures['cpu_per_million']:7.3f} s/1M  {figures['per_second']:9.0f}/s  "
-          f"p50 {figures['latency_us']['p50']:7.0f}  p99 {figures['latency_us']['p99']:7.0f} us",
-          flush=True)
+class Progress:
+    """A line for each run, and on a terminal how much is left."""
 
+    def __init__(self, scenarios):
+        self.runs = sum(scenario.rounds * len(scenario.programs) for scenario in scenarios)
+        self.done, self.begun = 0, time.monotonic()
 
-def rounds_of(args):
-    return args.rounds or (3 if args.quick else 5)
+    def show(self, scenario, program, number, figures):
+        self.done += 1
+        spent = time.monotonic() - self.begun
+        left = spent / self.done * (self.runs - self.done)
+        print(f"{scenario.name:<12} {number}/{scenario.rounds}  {program:<15} "
+              f"{figures['cpu_per_million']:7.3f} s/1M  {figures['per_second']:9.0f}/s  "
+              f"p50 {figures['latency_us']['p50']:7.0f}  p99 {figures['latency_us']['p99']:7.0f} us"
+              f"   {self.done}/{self.runs}, {left / 60:.0f} min left", flush=True)
 
 
 def run_all(place, scenarios, args, folder):
-    rounds = rounds_of(args)
-    results, failures = {}, 0
+    """Figures by scenario and program, and what went wrong, by program."""
+    progress = Progress(scenarios)
+    results, faults = {}, {}
     for scenario in scenarios:
         runs = results.setdefault(scenario.name, {name: [] for name in scenario.programs})
-        for number in range(1, rounds + 1):
+        for number in range(1, scenario.rounds + 1):
             for turn in range(len(scenario.programs)):  # another one first in each round
                 program = scenario.programs[(turn + number) % len(scenario.programs)]
+                if faults.get((program, scenario.name), 0) > 1:
+                    continue  # twice is enough
                 file = folder / f"{scenario.name}-{program}-{number}.json"
                 file.unlink(missing_ok=True)
-                figures = run_once(place, scenario, program, args, file)
+                figures, wrong = run_once(place, scenario, program, args, file)
                 if figures is None:
-                    failures += 1
+                    print(f"bench: {program}, {scenario.name}: the load failed\n{wrong}",
+                          file=sys.stderr)
+                    faults[program, scenario.name] = faults.get((program, scenario.name), 0) + 1
                     continue
                 figures["round"] = number
                 runs[program].append(figures)
-                show(scenario, program, number, rounds, figures)
-    return results, failures
+                progress.show(scenario, program, number, figures)
+    return results, faults
 
 
 def main():
@@ -157,22 +212,37 @@ def main():
     with tempfile.TemporaryDirectory(prefix="causeway-bench.") as work:
         place = stage.Place(args.build.resolve(), Path(work),
                             args.before and args.before.resolve())
-        scenarios = chosen(args)
-        results, failures = run_all(place, scenarios, args, folder)
-        link_results, failed = links.run_all(place, chosen_links(args), rounds_of(args), args.quick)
-        failures += failed
+        scenarios, notes = chosen(args)
+        results, faults = run_all(place, scenarios, args, folder)
+        link_results, links_failed = links.run_all(place, chosen_links(args),
+                                                   args.rounds or (2 if args.quick else 5),
+                                                   args.quick)
+        for (program, scenario), times in faults.items():
+            notes[program] = (notes.get(program, "") + f" {times} of its runs of {scenario} failed;"
+                              " they are left out.").strip()
         whole = {"date": datetime.date.today().isoformat(), "quick": args.quick,
-                 "machine": stage.machine(ROOT), "pinned": place.taskset,
+                 "machine": stage.machine(ROOT), "pinned": place.taskset, "notes": notes,
+                 "faults": [[*which, times] for which, times in faults.items()],
+                 "versions": servers.versions(),
                  "scenarios": {s.name: s.title for s in scenarios}, "results": results,
-                 "links": link_results,
+                 "links": link_results, "links_failed": links_failed,
                  "seconds": round(time.monotonic() - begun)}
     for line in told_before(results) if args.before else []:
         print(line)
-    (folder / "results.json").write_text(json.dumps(whole, indent=1))
-    target = folder / "RESULTS.md" if args.no_results or args.before else ROOT / "bench/RESULTS.md"
-    target.write_text(write_results(whole) + links.report(link_results))
-    print(f"written: {target} and {folder}/results.json")
-    return 1 if failures else 0
+    save(whole, args, folder)
+    return 1 if links_failed or any(program in OURS for program, _ in faults) else 0
+
+
+def save(whole, args, folder):
+    text = json.dumps(whole, indent=1)
+    (folder / "results.json").write_text(text)
+    if args.json:
+        args.json.write_text(text)
+    target = folder if args.no_results or args.before else ROOT / "bench"
+    if not args.before:
+        whole["plots"] = plots.write_all(whole, target / "plots")
+    (target / "RESULTS.md").write_text(write_results(whole) + links.report(whole["links"]))
+    print(f"written: {target}/RESULTS.md and {folder}/results.json")
 
 
 if __name__ == "__main__":

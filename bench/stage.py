@@ -62,6 +62,10 @@ class Place:
                     extension, "-out", self.file(f"{name}.pem"))
 
 
+class CannotStart(Exception):
+    """A program under test did not come up; says what it said."""
+
+
 class Program:
     """A process under test."""
 
@@ -72,14 +76,21 @@ class Program:
         self.locals, self.remotes = f"{net}.3:5269", f"{net}.4:5269"
         self.log = place.file("log")
         self.process = None
+        self.environment = {}  # beside ours
 
     @property
     def build(self):
         return self.place.build
 
+    share = 1.0  # of a scenario's count that it is given
+
     @property
     def pid(self):
         return self.process.pid
+
+    def pids(self):
+        """All processes whose CPU and memory is its own."""
+        return [self.pid]
 
     def command(self):
         raise NotImplementedError
@@ -89,14 +100,20 @@ class Program:
 
     def __enter__(self):
         with self.log.open("w") as log:
-            # taskset becomes the program: its pid is the one to be measured
-            self.process = subprocess.Popen(self.place.pinned(0) + self.command(), stdout=log,
-                                            stderr=log)
+            self.start(log)
+        return self.wait_until_ready()
+
+    def start(self, log):
+        # taskset becomes the program: its pid is the one to be measured
+        self.process = subprocess.Popen(self.place.pinned(0) + self.command(), stdout=log,
+                                        stderr=log, env={**os.environ, **self.environment})
+
+    def wait_until_ready(self):
         limit = time.monotonic() + READY_S
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > limit:
                 self.__exit__()
-                raise SystemExit(f"bench: {self.command()[0]} does not start\n{self.last_words()}")
+                raise CannotStart(f"{self.command()[0]} does not start\n{self.last_words()}")
             time.sleep(0.02)
         return self
 
@@ -212,7 +229,10 @@ def first_line(*command):
 
 
 def package(name):
-    return first_line("dpkg-query", "-W", "-f", "${Version}", name)
+    """Its version; "" when it is not installed."""
+    status, _, version = first_line("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}",
+                                    name).partition(" ")
+    return version if status == "installed" else ""
 
 
 def machine(root):

@@ -19,6 +19,7 @@ typedef struct actor_domain {
     bool bare;        /* it shows its certificate only when it is dialled, and asks for none */
     bool own_source;  /* it dials from its address */
     bool deaf;        /* it does not listen: nobody dials it */
+    bool believes;    /* whoever asks it for a pair by dialback gets it, unverified */
     const net_cert *cert; /* what it shows; NULL: it has none, so it is proved by dialback */
     char address[ACTOR_ADDR];
 } actor_domain;

@@ -105,11 +105,31 @@ static bool same(const s2s_span a, const s2s_span b)
     return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
 }
 
+/* The stanza without a namespace of content in its own tag. */
+static bool renamed(s2s_span stanza, s2s_buf *out)
+{
+    static const char *const names[] = {" xmlns='jabber:client'",
+                                        " xmlns='jabber:component:accept'"};
+    const char *close = memchr(stanza.ptr, '>', stanza.len);
+    for (size_t i = 0; close && i < 2; i++) {
+        size_t n = strlen(names[i]);
+        for (const char *p = stanza.ptr; (size_t)(close - p) >= n; p++)
+            if (!memcmp(p, names[i], n)) {
+                s2s_span before = {stanza.ptr, (size_t)(p - stanza.ptr)};
+                s2s_span behind = {p + n, stanza.len - before.len - n};
+                return s2s_buf_put(out, before) == S2S_E_OK && s2s_buf_put(out, behind) == S2S_E_OK;
+            }
+    }
+    return false;
+}
+
 /* Other bytes than those sent: only another spelling, or another order? */
 static bool same_meaning(meter *m, const meter_pair *p, s2s_span stanza, s2s_span want)
 {
-    s2s_buf canonical;
+    s2s_buf canonical, as_ours;
     s2s_buf_init(&canonical, 0);
+    s2s_buf_init(&as_ours, 0);
+    if (m->may_rename && renamed(stanza, &as_ours)) stanza = s2s_buf_span(&as_ours);
     bool readable = canon_stanza(stanza, p->from.text, p->to.text, &canonical);
     s2s_span got = readable ? s2s_buf_span(&canonical) : stanza;
     alike how = !readable ? ALIKE_NOT : same(got, want) ? ALIKE_SAME : alike_of(got, want);
@@ -118,6 +138,7 @@ static bool same_meaning(meter *m, const meter_pair *p, s2s_span stanza, s2s_spa
     bool ok = how == ALIKE_SAME || (how == ALIKE_REARRANGED && m->may_rearrange);
     if (!ok) complain_of_change(m, got, want);
     s2s_buf_fini(&canonical);
+    s2s_buf_fini(&as_ours);
     return ok;
 }
 

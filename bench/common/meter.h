@@ -32,6 +32,8 @@ typedef struct meter {
     uint64_t
         rearranged; /* the same children in another order: changed too, unless that is allowed */
     bool may_rearrange;
+    bool
+        may_rename; /* a stanza may say xmlns='jabber:client' itself, as some servers tell components */
     char trouble[512]; /* the first that was wrong, for people */
     hdr latency;       /* ns; cleared by whoever begins a phase */
 } meter;

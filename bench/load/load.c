@@ -125,7 +125,7 @@ static bool add_domains(load *l)
         if (!actors_add_domain(l->actors, &d)) return false;
     }
     if (p->attach == ATTACH_COMPONENT) return true;
-    d = (actor_domain){.cert = l->local_cert};
+    d = (actor_domain){.cert = l->local_cert, .believes = p->unchecked};
     snprintf(d.address, sizeof d.address, "%s", p->locals);
     for (unsigned i = 0; i < load_locals(p); i++) {
         d.name = load_local_name(i);
@@ -185,6 +185,7 @@ bool load_prepare(load *l, const load_plan *plan)
     if (!l->mix) return false;
     meter_init(&l->meter, l->mix);
     l->meter.may_rearrange = plan->may_rearrange;
+    l->meter.may_rename = plan->attach == ATTACH_COMPONENT;
     l->actors = actors_new(plan->ca, plan->outside, plan->inside, &story, l);
     return l->actors && add_domains(l) && add_lanes(l) && bare_lanes_prepare(l);
 }
@@ -263,7 +264,7 @@ static bool set_up(load *l)
     enum { AT_ONCE = 64 };
     uint64_t want = 0;
     size_t opened = 0;
-    l->begun = net_now_ns();
+    l->begun = l->drained = net_now_ns();
     l->phase = PHASE_SETUP;
     if (l->components && !bare_lanes_components(l)) return false;
     while (l->components && l->ready < load_locals(l->plan))

@@ -22,6 +22,7 @@ typedef struct load_plan {
     const char *remotes, *locals;      /* where the played ones listen */
     const char *remote_cert, *remote_key, *local_cert, *local_key; /* local: NULL for clear text */
     bool dialback;                                                 /* remotes do not try EXTERNAL */
+    bool unchecked; /* of their dialback the local side asks nobody */
     load_attach attach;
     const char *secret; /* of components */
     load_way way;

@@ -30,7 +30,7 @@ static const char usage[] =
     "  --attach s2s|component|tunnel   what the local side is (s2s); component: XEP-0114 at the\n"
     "                          address --inside, with --secret WORD; tunnel: TLS and no streams,\n"
     "                          for relays which move bytes\n"
-    "  --way in|out|both       (in)       --proof external|dialback  (external)\n"
+    "  --way in|out|both       (in)       --proof external|dialback|unchecked (external)\n"
     "  --links N               (1)        --pairs M                  (as many as links)\n"
     "  --window W              closed loop: stanzas in flight on each link (256)\n"
     "  --rate R                open loop: stanzas a second in all\n"
@@ -86,7 +86,7 @@ static bool take_words(load_plan *p, const char *name, const char *value)
 {
     static const char *const modes[] = {"each", "record", "full", NULL};
     static const char *const ways[] = {"in", "out", "both", NULL};
-    static const char *const proofs[] = {"external", "dialback", NULL};
+    static const char *const proofs[] = {"external", "dialback", "unchecked", NULL};
     static const char *const attaches[] = {"s2s", "component", "tunnel", NULL};
     static const char *const rearranged[] = {"fail", "count", NULL};
     int which = 0;
@@ -99,7 +99,8 @@ static bool take_words(load_plan *p, const char *name, const char *value)
         p->way = (load_way)(which + 1);
     } else if (!strcmp(name, "--proof")) {
         ok = word(value, proofs, &which);
-        p->dialback = which == 1;
+        p->dialback = which >= 1;
+        p->unchecked = which == 2;
     } else if (!strcmp(name, "--attach")) {
         ok = word(value, attaches, &which);
         p->attach = (load_attach)which;

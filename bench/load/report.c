@@ -97,7 +97,11 @@ bool report_write(const load *l, bool ok, const char *file)
             "\"window\": %u, "
             "\"rate\": %.1f, \"flush\": \"%s\", \"proof\": \"%s\", \"seed\": %" PRIu64 ",\n",
             ok ? "true" : "false", attaches[p->attach], ways[p->way], p->links, p->pairs, p->window,
-            p->rate, modes[p->mode], p->dialback ? "dialback" : "external", p->mix.seed);
+            p->rate, modes[p->mode],
+            p->unchecked  ? "unchecked"
+            : p->dialback ? "dialback"
+                          : "external",
+            p->mix.seed);
     fprintf(out,
             " \"stanzas\": %" PRIu64 ", \"seconds\": %.6f, \"per_second\": %.1f, "
             "\"mb_per_second\": %.2f, \"mean_octets\": %.1f,\n",

@@ -1,6 +1,7 @@
 /* The meter of the load generator: it notices what is lost, doubled, swapped and changed, and nothing else. */
 #include "cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,80 @@ static void another_spelling_is_counted_apart(void **state)
     assert_int_equal(s->meter.respelled, 1);
 }
 
+/* As jabberd2 does: the stanza declares the namespace of clients. Only to a component that is forgiven. */
+static void arrive_as_of_a_client(stage *s)
+{
+    char text[65536];
+    const char *space = memchr(s->bytes[0], ' ', s->lens[0]);
+    assert_non_null(space);
+    int before = (int)(space - s->bytes[0]);
+    int n = snprintf(text, sizeof text, "%.*s xmlns='jabber:client'%.*s", before, s->bytes[0],
+                     (int)s->lens[0] - before, space);
+    s2s_span stanza = {text, (size_t)n};
+    assert_int_equal(meter_arrive(&s->meter, stanza, 5000), s->pairs[0]);
+    arrive_between(s, 1, COUNT);
+}
+
+static void a_component_may_hear_the_namespace_of_clients(void **state)
+{
+    stage *s = *state;
+    s->meter.may_rename = true;
+    arrive_as_of_a_client(s);
+    check(s, 0, 0, 0, 0, 0);
+    assert_int_equal(s->meter.respelled, 1);
+}
+
+static void nobody_else_may(void **state)
+{
+    stage *s = *state;
+    arrive_as_of_a_client(s);
+    check(s, 0, 0, 0, 1, 0);
+}
+
+/* As ejabberd does: the first child of a message comes last. */
+static size_t rearrange(const stage *s, size_t i, char *text)
+{
+    const char *bytes = s->bytes[i], *head = memchr(bytes, '>', s->lens[i]);
+    const char *end = bytes + s->lens[i] - strlen("</message>");
+    const char *body = memmem(head, (size_t)(end - head), "</body>", 7);
+    assert_non_null(body);
+    body += 7;
+    int n = snprintf(text, 65536, "%.*s%.*s%.*s</message>", (int)(head + 1 - bytes), bytes,
+                     (int)(end - body), body, (int)(body - head - 1), head + 1);
+    return (size_t)n;
+}
+
+static void arrive_rearranged(stage *s)
+{
+    char text[65536];
+    size_t at = 0;
+    while (!(s->bytes[at][1] == 'm' && s->lens[at] < 2000 &&
+             memmem(s->bytes[at], s->lens[at], "</body><", 8) &&
+             !memmem(s->bytes[at], s->lens[at], "</body></message>", 17)))
+        at++;
+    arrive_between(s, 0, at);
+    meter_arrive(&s->meter, (s2s_span){text, rearrange(s, at, text)}, 5000);
+    arrive_between(s, at + 1, COUNT);
+    assert_int_equal(s->meter.rearranged, 1);
+    assert_int_equal(s->meter.respelled, 0);
+}
+
+static void children_in_another_order_are_a_change(void **state)
+{
+    stage *s = *state;
+    arrive_rearranged(s);
+    check(s, 0, 0, 0, 1, 0);
+    assert_non_null(strstr(s->meter.trouble, "changed at"));
+}
+
+static void unless_that_is_allowed(void **state)
+{
+    stage *s = *state;
+    s->meter.may_rearrange = true;
+    arrive_rearranged(s);
+    check(s, 0, 0, 0, 0, 0);
+}
+
 static void the_mix_is_as_announced(void **state)
 {
     (void)state;
@@ -240,6 +315,10 @@ int main(void)
         STAGED(a_stanza_is_cut_short),
         STAGED(an_id_is_forged),
         STAGED(another_spelling_is_counted_apart),
+        STAGED(a_component_may_hear_the_namespace_of_clients),
+        STAGED(nobody_else_may),
+        STAGED(children_in_another_order_are_a_change),
+        STAGED(unless_that_is_allowed),
         cmocka_unit_test(the_mix_is_as_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
