@@ -120,7 +120,9 @@ static bool ssl_make(io_conn *c, const io_conn_tls *tls)
         ERR_clear_error();
         return false;
     }
-    if (!tls->place) SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    bool client =
+        tls->role == S2S_INITIATING; /* a server's context says whether it gives tickets */
+    if (client && !tls->place) SSL_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_app_data(ssl, c);
     SSL_set_info_callback(ssl, on_info);
