@@ -1,4 +1,5 @@
 """A dialogue file: its header and its steps, and playing them on a backend (sim.py, real.py)."""
+import base64
 import os
 import re
 
@@ -6,9 +7,19 @@ import xmlview
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# What s2spec has: the sections of its table, and what a case may need of the server under test.
+SECTIONS = ("stream", "xml", "starttls", "direct-tls", "certificates", "external", "dialback", "multiplexing", "bidi",
+            "sm", "addressing", "limits", "dns", "closing")
+NEEDS = ("starttls", "direct-tls", "external", "dialback", "dialback-errors", "second-domain", "second-address",
+         "bidi", "sm", "stream-limits")
+
 
 class Mismatch(Exception):
     """What came is not what the dialogue says."""
+
+
+STREAM_ERROR = "<stream:error><{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+RESTARTS = ("urn:ietf:params:xml:ns:xmpp-sasl success", "urn:ietf:params:xml:ns:xmpp-tls proceed")
 
 
 class World:
@@ -20,9 +31,12 @@ class World:
 
 
 class Dialogue:
-    def __init__(self, path):
+    """`walks`: macros the backend plays itself. `black_box`: for any server, whose inside is not ours to play."""
+
+    def __init__(self, path, walks=(), black_box=False):
         self.name = os.path.splitext(os.path.basename(path))[0]
-        self.rows, self.attacks, self.clock, self.sim_only = [], [], False, ""
+        self.rows, self.attacks, self.clock, self.sim_only, self.real_only = [], [], False, "", ""
+        self.section, self.needs, self.level = "", [], ""
         self.world, self.title, self.steps = World(), "", []
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -33,7 +47,7 @@ class Dialogue:
             self._header(line.strip(), path)
         if not self.rows and not self.attacks:
             raise ValueError(f"{path}: names no checklist row")
-        self.steps = expand(body, path)
+        self.steps = expand(body, path, walks, "spec" if black_box else "ours")
 
     def _header(self, line, path):
         word, _, rest = line.partition(" ")
@@ -49,7 +63,32 @@ class Dialogue:
             self.clock = rest == "yes"
         elif word == "sim-only:":
             self.sim_only = rest
-        elif word == "remote":
+        elif word == "real-only:":
+            self.real_only = rest
+        elif word == "spec:":
+            self.section = self._section(rest, path)
+        elif word == "level:":
+            self.level = rest
+        elif word == "needs:":
+            self.needs += self._needs(rest.split(), path)
+        else:
+            self._world(word, rest, path)
+
+    @staticmethod
+    def _section(name, path):
+        if name not in SECTIONS:
+            raise ValueError(f"{path}: no section is called {name}; there are {' '.join(SECTIONS)}")
+        return name
+
+    @staticmethod
+    def _needs(words, path):
+        for word in words:
+            if word not in NEEDS:
+                raise ValueError(f"{path}: no need is called {word}; there are {' '.join(NEEDS)}")
+        return words
+
+    def _world(self, word, rest, path):
+        if word == "remote":
             self.world.remotes.append(rest)
         elif word in ("srv", "addr", "dnsfail"):
             self.world.zone.append([word] + rest.split())
@@ -66,21 +105,31 @@ class Dialogue:
         elif word == "doubt":
             self.world.doubt = rest
         else:
-            raise ValueError(f"{path}: header line not known: {line}")
+            raise ValueError(f"{path}: header line not known: {word} {rest}")
 
 
-def expand(body, path, depth=0):
-    """Joins continuation lines and puts macros in."""
+def logical_lines(body, side):
+    """(number, line) with continuations joined, and without the lines of the other side."""
     lines = []
     for number, line in enumerate(body.splitlines(), 1):
         if line.startswith((" ", "\t")) and lines:
             lines[-1][1] += line.strip() if line.strip().startswith("<") else " " + line.strip()
         elif line.strip() and not line.startswith("#"):
             lines.append([number, line.rstrip()])
-    steps = []
     for number, line in lines:
+        word, _, rest = line.partition(" ")
+        if word not in ("ours", "spec"):
+            yield number, line
+        elif word == side:
+            yield number, rest
+
+
+def expand(body, path, walks=(), side="ours", depth=0):
+    """Puts macros in, but for those in `walks`."""
+    steps = []
+    for number, line in logical_lines(body, side):
         words = line.split()
-        if words[0] != "use":
+        if words[0] != "use" or words[1] in walks:
             steps.append((f"{os.path.basename(path)}+{number}", line))
             continue
         if depth > 4:
@@ -90,7 +139,9 @@ def expand(body, path, depth=0):
             text = file.read()
         for i, argument in reversed(list(enumerate(words[2:], 1))):
             text = text.replace(f"${i}", argument)  # "$$1key" becomes "$" + argument + "key"
-        steps += expand(re.sub(r" \$\d\b", "", text), macro, depth + 1)  # arguments not given
+        # "$b64:3" is the base64 of the third argument
+        text = re.sub(r"\$b64:(\d)\b", lambda m, a=words: f"$b64:{a[int(m[1]) + 1]}", text)
+        steps += expand(re.sub(r" \$\d\b", "", text), macro, walks, side, depth + 1)  # arguments not given
     return steps
 
 
@@ -105,6 +156,11 @@ def header_text(words):
             f"xmlns:db='{xmlview.DIALBACK}'{attrs}>")
 
 
+def functions(line):
+    """$b64:NAME is NAME in base64."""
+    return re.sub(r"\$b64:([\w.-]+)", lambda m: base64.b64encode(m[1].encode()).decode(), line)
+
+
 class Player:
     def __init__(self, dialogue, backend):
         self.dialogue, self.backend = dialogue, backend
@@ -113,18 +169,18 @@ class Player:
     def play(self):
         for place, line in self.dialogue.steps:
             try:
-                self.step(line)
+                self.step(functions(line))
             except Mismatch as error:
                 raise Mismatch(f"{place}: {line[:160]}\n  {error}") from error
         self.finish()
 
     def step(self, line):
-        found = re.match(r"(\w+)([<>])(hex|each|repeat)?\s+(.*)$", line, re.S)
+        found = re.match(r"(\w+)([<>])(hex|each|repeat|utf-16-le|utf-16-be)?\s+(.*)$", line, re.S)
         if found:
             conn, arrow, how, rest = found.groups()
             return self.send(conn, how, rest) if arrow == ">" else self.expect(conn, rest)
         words = line.split()
-        if words[0] in ("open", "dialled", "refuse", "listen", "advance", "ledger", "log", "drain"):
+        if words[0] in ("open", "dialled", "refuse", "listen", "untouched", "advance", "ledger", "log", "drain"):
             return getattr(self, "do_" + words[0])(words[1:])
         if len(words) > 1 and words[0] in self.readers:
             return getattr(self, "on_" + words[1])(words[0], words[2:])
@@ -139,6 +195,8 @@ class Player:
         elif how == "repeat":
             count, _, text = rest.partition(" ")
             data = self.put_names(text).encode() * int(count)
+        elif how and how.startswith("utf"):
+            data = ("\ufeff" + self.put_names(rest)).encode(how)
         elif rest.startswith("head "):
             data = header_text([self.put_names(w) for w in rest.split()[1:]]).encode()
         else:
@@ -156,22 +214,26 @@ class Player:
         return reader.items.pop(0)
 
     def expect(self, conn, rest):
+        """`WANTED | ALSO RIGHT ~ OF OTHER SERVERS`: what follows the ~ is for s2spec alone."""
+        right = rest.split(" ~ ")[0].split(" | ")
         kind, element = self.item(conn)
-        if rest == "end":
-            if kind != "end":
-                raise Mismatch(f"wanted the close tag, got {kind} {element}")
-            return
-        if rest == "head" or rest.startswith("head "):
-            want = xmlview.head_pattern(rest.split()[1:])
-            wanted_kind = "head"
-        else:
-            want, wanted_kind = xmlview.pattern(rest), "element"
-        if kind != wanted_kind:
-            raise Mismatch(f"wanted {wanted_kind}, got {kind} {element}")
-        why = xmlview.element_fits(want, element, self.names)
-        if why:
-            raise Mismatch(why)
-        if element.name in ("urn:ietf:params:xml:ns:xmpp-sasl success", "urn:ietf:params:xml:ns:xmpp-tls proceed"):
+        whys = [self.misfit(kind, element, want) for want in right]
+        if all(whys):
+            raise Mismatch("; ".join(whys))
+        self.came(conn, element)
+
+    def misfit(self, kind, element, want):
+        """'' when the item is what is wanted, else why not."""
+        if want == "end":
+            return "" if kind == "end" else f"wanted the close tag, got {kind} {element}"
+        is_head = want == "head" or want.startswith("head ")
+        if kind != ("head" if is_head else "element"):
+            return f"wanted {'a header' if is_head else want}, got {kind} {element}"
+        return xmlview.element_fits(xmlview.head_pattern(want.split()[1:]) if is_head else xmlview.pattern(want),
+                                    element, self.names)
+
+    def came(self, conn, element):
+        if element and element.name in RESTARTS:
             self.readers[conn].restart()
 
     def do_open(self, words):
@@ -188,6 +250,10 @@ class Player:
 
     def do_listen(self, words):
         self.backend.refuse(words[0], False)
+
+    def do_untouched(self, words):
+        """Nobody has tried to connect to that remote."""
+        self.backend.untouched(words[0])
 
     def do_advance(self, words):
         number, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", words[0]).groups()
@@ -209,6 +275,13 @@ class Player:
         self.backend.tls(conn, trust, names)
         self.readers[conn].restart()
 
+    def on_ends(self, conn, words):
+        """The stream error, the close tag, the end. What follows a ~ is for s2spec alone."""
+        conditions = " ".join(words).split("~")[0].split()
+        self.expect(conn, " | ".join(STREAM_ERROR.format(c) for c in conditions))
+        self.expect(conn, "end")
+        self.on_closed(conn, [])
+
     def on_restart(self, conn, _words):
         self.readers[conn].restart()
 
@@ -224,6 +297,12 @@ class Player:
 
     def on_reset(self, conn, _words):
         self.backend.reset(conn)
+
+    def on_not(self, conn, words):
+        """The next thing that comes is something, but not this."""
+        kind, element = self.item(conn)
+        if not self.misfit(kind, element, " ".join(words)):
+            raise Mismatch(f"this must not come: {kind} {element}")
 
     def on_silent(self, conn, _words):
         waiting = self.readers[conn].items or self.backend.waiting(conn)

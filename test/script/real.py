@@ -1,7 +1,6 @@
 """Plays a dialogue against the real causeway: loopback sockets, real TLS, embedded zone data.
 
 Each dialogue has loopback addresses of its own (127.X.Y.0/24), so that port 5269 is free for everybody."""
-import datetime
 import itertools
 import json
 import os
@@ -13,15 +12,9 @@ import subprocess
 import tempfile
 import time
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from certs import Certificates
+from channel import PATIENCE, Channel, readable
 from dialogue import Mismatch
-
-PATIENCE = 20  # seconds: the bound of every wait; a wait is always for a condition
-DAY = datetime.timedelta(days=1)
 
 
 class Workshop:
@@ -30,10 +23,9 @@ class Workshop:
     def __init__(self, program):
         self.program, self.folder = program, tempfile.mkdtemp(prefix="causeway-script-")
         self.count = itertools.count(1)
-        self.made = {}
         self.claim, self.block = self.claimed()
-        self.ca = self.authority("ca")
-        self.other = self.authority("other")
+        self.certificates = Certificates(self.folder)
+        self.ca = self.certificates.ca.path
 
     @staticmethod
     def claimed():
@@ -47,130 +39,13 @@ class Workshop:
                 sock.close()
         raise OSError("every block of loopback addresses is taken")
 
-    def authority(self, name):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"dialogue {name}")])
-        now = datetime.datetime.utcnow()
-        cert = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-                .serial_number(x509.random_serial_number()).not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
-                .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
-        path = os.path.join(self.folder, name + ".pem")
-        with open(path, "wb") as file:
-            file.write(cert.public_bytes(serialization.Encoding.PEM))
-        return key, cert, path
-
     def certificate(self, trust, names):
-        """(certificate path, key path) of a leaf: trust is ok, untrusted or expired."""
-        what = (trust, tuple(names))
-        if what in self.made:
-            return self.made[what]
-        issuer_key, issuer, _ = self.other if trust == "untrusted" else self.ca
-        key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.utcnow()
-        first, last = (now - 3 * DAY, now - DAY) if trust == "expired" else (now - DAY, now + 20 * DAY)
-        alts = [x509.DNSName(n) for n in names or ["unnamed.example"]]
-        cert = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")]))
-                .issuer_name(issuer.subject).public_key(key.public_key()).serial_number(x509.random_serial_number())
-                .not_valid_before(first).not_valid_after(last)
-                .add_extension(x509.SubjectAlternativeName(alts), False).sign(issuer_key, hashes.SHA256()))
-        base = os.path.join(self.folder, f"leaf{len(self.made)}")
-        with open(base + ".pem", "wb") as file:
-            file.write(cert.public_bytes(serialization.Encoding.PEM))
-        with open(os.open(base + ".key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                         serialization.NoEncryption()))
-        self.made[what] = (base + ".pem", base + ".key")
-        return self.made[what]
+        """(certificate path, key path) of a leaf: see certs.py."""
+        return self.certificates.leaf(trust, names)
 
     def end(self):
         self.claim.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Channel:
-    """A socket, perhaps with TLS on it, read and written in plaintext."""
-
-    def __init__(self, sock, client):
-        sock.settimeout(PATIENCE)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock, self.client, self.tls, self.ended = sock, client, None, False
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-
-    def send(self, data):
-        try:
-            if self.tls:
-                self.tls.write(data)
-                data = self.outgoing.read()
-            self.sock.sendall(data)
-        except (OSError, ssl.SSLError):
-            self.ended = True
-
-    def pull(self):
-        """More bytes of the socket; False at its end."""
-        try:
-            data = self.sock.recv(65536)
-        except (ConnectionError, socket.timeout) as error:
-            if isinstance(error, socket.timeout):
-                raise Mismatch(f"nothing came within {PATIENCE} s") from error
-            data = b""
-        if data:
-            self.incoming.write(data)
-        return bool(data)
-
-    def receive(self):
-        while not self.ended:
-            try:
-                data = self.tls.read(65536) if self.tls else self.incoming.read()
-            except ssl.SSLWantReadError:
-                data = None
-            except ssl.SSLError:
-                data = b""
-            if data:
-                return data
-            if self.tls and data == b"":
-                self.ended = True
-            elif not self.pull():
-                self.ended = True
-        return b""
-
-    def waiting(self):
-        if self.ended:
-            return b""
-        self.sock.setblocking(False)
-        try:
-            data = self.sock.recv(65536)
-            self.incoming.write(data)
-        except OSError:
-            pass
-        finally:
-            self.sock.settimeout(PATIENCE)
-        try:
-            return self.tls.read(65536) if self.tls else self.incoming.read()
-        except (ssl.SSLError, OSError):
-            return b""
-
-    def handshake(self, context, name):
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=not self.client, server_hostname=name)
-        while True:
-            try:
-                self.tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                self.flush()
-                if not self.pull():
-                    raise Mismatch("the connection ended in the TLS handshake") from None
-        self.flush()
-
-    def flush(self):
-        data = self.outgoing.read()
-        if data:
-            self.sock.sendall(data)
-
-    def close(self, hard=False):
-        if hard:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.sock.close()
-        self.ended = True
 
 
 class Real:
@@ -230,7 +105,7 @@ class Real:
                 "domains": domains,
                 "servers": {"hq": {"attach": "s2s", "address": [f"{self.net}.3:5269"],
                                    "trust": [f"{self.net}.0/24"], "tls": self.world.inside_tls}},
-                "peers": peers, "tls": {"ca": self.workshop.ca[2]}, "doubt": self.world.doubt,
+                "peers": peers, "tls": {"ca": self.workshop.ca}, "doubt": self.world.doubt,
                 "dns": {"zone": self.zone(), "allow_private": ["127.0.0.0/8"]},
                 "limits": self.limits()}
 
@@ -276,6 +151,10 @@ class Real:
             raise Mismatch(f"no connection to {who} was tried within {PATIENCE} s") from None
         self.channels[conn] = Channel(sock, False)
 
+    def untouched(self, who):
+        if readable(self.listeners[self.address[who]]):
+            raise Mismatch(f"a connection to {who} was tried")
+
     def refuse(self, who, refuse):
         where = self.address[who]
         if refuse and where in self.listeners:
@@ -309,7 +188,7 @@ class Real:
             context.verify_mode = ssl.CERT_NONE
         else:
             context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(self.workshop.ca[2])
+            context.load_verify_locations(self.workshop.ca)
         if trust != "none":
             context.load_cert_chain(*self.workshop.certificate(trust, names))
         channel.handshake(context, "loc.example" if channel.client else None)

@@ -50,7 +50,7 @@ def main():
     workshop = Workshop(args.causeway)
     number = failed = 0
     for one in dialogues:
-        runs = [] if args.only == "real" else [("sim", lambda: Sim(one.world, args.sim))]
+        runs = [] if args.only == "real" or one.real_only else [("sim", lambda: Sim(one.world, args.sim))]
         if args.only != "sim" and not one.clock and not one.sim_only:
             runs.append(("real", lambda: Real(one, workshop)))
         for where, make in runs:

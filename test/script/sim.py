@@ -105,6 +105,10 @@ class Sim:
         (self.refused.add if refuse else self.refused.discard)(self.address.get(who, who))
         self.settle_refusals()
 
+    def untouched(self, who):
+        if any(address == self.address.get(who, who) for _, address in self.dials):
+            raise Mismatch(f"a connection to {who} was tried")
+
     def send(self, conn, data):
         self.command(f"bytes {self.conns[conn]} {data.hex()}")
         self.settle_refusals()
