@@ -203,6 +203,9 @@ bool s2s_stream_in_tls(const s2s_stream *s);
 void s2s_stream_close(s2s_stream *s, s2s_err why, s2s_span text);
 /* Id of the current response header, either role; absent between a restart and the next header. */
 s2s_span s2s_stream_id(const s2s_stream *s);
+/* Gives back what only a busy stream needs: buffers, and the parser unless it has begun a token or an element. At any time,
+ * but nothing lent before is valid behind it. */
+void s2s_stream_rest(s2s_stream *s);
 bool s2s_stream_half_stanza(const s2s_stream *s);  /* something is half read */
 unsigned s2s_stream_pairs(const s2s_stream *s);    /* proved pairs */
 const char *s2s_stream_state(const s2s_stream *s); /* name of what is waited for, for logs */

@@ -91,6 +91,9 @@ s2s_xml_item s2s_xml_next(s2s_xml *x);
  * caller's to keep or to refuse. */
 S2S_MUST_CHECK s2s_err s2s_xml_restart(s2s_xml *x);
 
+/* Gives back what only a busy parser needs; between two items all of it, expat's too. What was lent is gone. */
+void s2s_xml_rest(s2s_xml *x);
+
 /* Is a first-level element or token half read? (Deadline of a half stanza, idle parsers.) */
 bool s2s_xml_in_element(const s2s_xml *x);
 

@@ -81,6 +81,7 @@ typedef struct fed_limits { /* bytes, counts, ms */
     uint32_t close_ms;            /* 5,000 */
     uint32_t send_ms;             /* 60,000: output not taken by the peer */
     uint32_t idle_ms;             /* 3,600,000 */
+    uint32_t rest_ms;             /* 5,000: a quiet link gives back parser and buffers */
     uint32_t backoff_first_ms;    /* 1,000 */
     uint32_t backoff_max_ms;      /* 60,000 */
     uint32_t sweep_ms;            /* 200: confirmation of written stanzas */

@@ -83,6 +83,13 @@ static void sooner(due *d, uint64_t at, s2s_err why)
     if (at < d->at) *d = (due){at, why};
 }
 
+/* Nothing is half read, nothing is held back. */
+static uint64_t rests_at(const fed_conn *c)
+{
+    bool quiet = c->state == FED_CONN_OPEN && c->half_since == 0 && c->paused == 0;
+    return quiet && !c->resting ? c->active_at + c->f->config->limits.rest_ms : UINT64_MAX;
+}
+
 static void due_by_state(const fed_conn *c, due *d)
 {
     const fed_limits *l = &c->f->config->limits;
@@ -98,6 +105,7 @@ static void due_by_state(const fed_conn *c, due *d)
     case FED_CONN_OPEN:
         if (c->half_since != 0) sooner(d, c->half_since + l->stanza_ms, S2S_E_STANZA_TIMEOUT);
         if (c->paused == 0) sooner(d, c->active_at + l->idle_ms, S2S_E_IDLE);
+        sooner(d, rests_at(c), S2S_E_OK);
         return;
     case FED_CONN_CLOSING:
     case FED_CONN_SHUTTING: sooner(d, c->entered_at + l->close_ms, S2S_E_CLOSE_TIMEOUT); return;
@@ -134,8 +142,20 @@ static void expire(fed_conn *c, s2s_err why)
 static void fire(fed *f, fed_timer *t)
 {
     fed_conn *c = FED_OF(fed_conn, timer, t);
+    if (rests_at(c) <= f->now) {
+        s2s_stream_rest(c->s);
+        c->resting = true;
+    }
     due d = next_due(c);
     if (d.at <= f->now) expire(c, d.why);
+    arm(c);
+}
+
+static void stir(fed_conn *c)
+{
+    c->active_at = c->f->now;
+    if (!c->resting) return;
+    c->resting = false;
     arm(c);
 }
 
@@ -341,7 +361,7 @@ void fed_on_bytes(fed *f, fed_conn *c, s2s_span plaintext)
 {
     fed_turn_begin(f);
     if (c->state != FED_CONN_ENDED && c->state != FED_CONN_SHUTTING) {
-        c->active_at = f->now;
+        stir(c);
         pay(c, plaintext.len);
         s2s_stream_feed(c->s, plaintext);
         fed_conn_walk(c);
@@ -383,7 +403,7 @@ void fed_conn_sent(fed *f, fed_conn *c, size_t n)
     if (c->state != FED_CONN_ENDED) {
         s2s_stream_sent(c->s, n);
         c->sent += n;
-        if (n > 0) c->active_at = f->now;
+        if (n > 0) stir(c);
         if (n > 0) c->unsent_since = s2s_stream_out(c->s).len > 0 ? f->now : 0;
         fed_conn_poke(c);
     }

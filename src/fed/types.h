@@ -188,6 +188,7 @@ struct fed_conn {
     uint64_t opened_at;  /* TCP was there */
     uint64_t entered_at; /* the state */
     uint64_t active_at;
+    bool resting;          /* since then nothing came or went, and it holds no more than it must */
     uint64_t half_since;   /* 0: nothing half read */
     uint64_t unsent_since; /* 0: nothing to send */
     /* accepted connections */

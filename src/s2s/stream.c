@@ -159,14 +159,33 @@ static bool feed_held(s2s_stream *s)
     return true;
 }
 
-/* An idle stream holds no buffer. */
+enum { KEPT = 4096, OUT_KEPT = 16384 /* bytes a buffer keeps for what comes next */ };
+
+/* A stranger's stream keeps none. */
+static void keep_small(const s2s_stream *s, s2s_buf *b, size_t most)
+{
+    if (!s->limits_open || b->size > most) s2s_buf_trim(b);
+}
+
+/* What was large is given back at once, the rest when the stream rests. */
 static void give_back(s2s_stream *s)
 {
-    s2s_buf_trim(&s->in);
     s2s_buf_clear(&s->stanza);
-    s2s_buf_trim(&s->stanza);
     s2s_buf_clear(&s->address);
+    keep_small(s, &s->in, KEPT);
+    keep_small(s, &s->stanza, KEPT);
+    keep_small(s, &s->address, KEPT);
+}
+
+void s2s_stream_rest(s2s_stream *s)
+{
+    s2s_buf_clear(&s->stanza);
+    s2s_buf_clear(&s->address);
+    s2s_buf_trim(&s->in);
+    s2s_buf_trim(&s->stanza);
     s2s_buf_trim(&s->address);
+    s2s_buf_trim(&s->out);
+    s2s_xml_rest(s->xml);
 }
 
 /* ---- bytes out ---- */
@@ -179,7 +198,7 @@ s2s_span s2s_stream_out(const s2s_stream *s)
 void s2s_stream_sent(s2s_stream *s, size_t n)
 {
     s2s_buf_consume(&s->out, n);
-    s2s_buf_trim(&s->out);
+    keep_small(s, &s->out, OUT_KEPT);
 }
 
 uint64_t s2s_stream_out_total(const s2s_stream *s)

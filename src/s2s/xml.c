@@ -367,17 +367,39 @@ static size_t step_lead(s2s_xml *x, s2s_span bytes)
     return step(x, bytes);
 }
 
-/* ---- feed and next ---- */
+/* ---- rest ---- */
 
 /* The item lent last is gone; a parser that has grown goes with it. */
 static void drop_lent(s2s_xml *x)
 {
     if (!x->lent) return;
     x->lent = false;
-    s2s_xml_facts_fini(&x->facts);
+    if (x->is_stanza)
+        s2s_xml_facts_clear(&x->facts); /* more will come */
+    else
+        s2s_xml_facts_fini(&x->facts);
     s2s_xml_writer_clear(&x->writer);
     if (x->standing && (x->spent >= SPENT_MAX || x->given >= GIVEN_MAX)) drop_parser(x);
 }
+
+/* Nothing is known to expat but the root, of which we have a copy. */
+static bool is_between_items(const s2s_xml *x)
+{
+    return x->parser != NULL && x->err == S2S_E_OK && x->ready == S2S_XML_NONE && !x->ended &&
+           x->depth == 1 && x->unfinished == 0 && x->ahead == 0 && held(x) == 0 &&
+           !s2s_guard_is_open(&x->guard);
+}
+
+void s2s_xml_rest(s2s_xml *x)
+{
+    drop_lent(x);
+    if (x->err != S2S_E_OK || s2s_xml_in_element(x)) return;
+    s2s_xml_facts_fini(&x->facts);
+    s2s_xml_writer_fini(&x->writer);
+    if (is_between_items(x)) drop_parser(x);
+}
+
+/* ---- feed and next ---- */
 
 /* Goes on behind an item, with the bytes which the parser has been given already. */
 static size_t resume(s2s_xml *x, s2s_span bytes)

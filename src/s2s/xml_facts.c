@@ -55,21 +55,30 @@ static size_t size_of(const s2s_xml_tag *tag)
     return n;
 }
 
-/* Room for n bytes: the block of the element before where it does, so that a stanza allocates none. */
-static bool need_block(s2s_xml_facts *f, size_t n)
+/* A stanza has no more than its block: the next one takes it over. */
+void s2s_xml_facts_clear(s2s_xml_facts *f)
 {
     char *block = f->block;
     size_t size = f->block_size;
+    if (size > KEEP_SIZE) {
+        s2s_xml_facts_fini(f);
+        return;
+    }
     f->block = NULL;
     s2s_xml_facts_fini(f);
-    if (n > size || size > KEEP_SIZE) {
-        free(block);
-        size = n < KEEP_SIZE ? KEEP_SIZE : n;
-        block = malloc(size);
-    }
     f->block = block;
-    f->block_size = block == NULL ? 0 : size;
-    return block != NULL;
+    f->block_size = size;
+}
+
+static bool need_block(s2s_xml_facts *f, size_t n)
+{
+    s2s_xml_facts_clear(f);
+    if (n <= f->block_size) return true;
+    s2s_xml_facts_fini(f);
+    f->block_size = n < KEEP_SIZE ? KEEP_SIZE : n;
+    f->block = malloc(f->block_size);
+    if (f->block == NULL) f->block_size = 0;
+    return f->block != NULL;
 }
 
 s2s_err s2s_xml_facts_begin(s2s_xml_facts *f, const s2s_xml_tag *tag, size_t max)

@@ -44,6 +44,7 @@ typedef struct s2s_xml_facts {
 
 void s2s_xml_facts_init(s2s_xml_facts *f);
 void s2s_xml_facts_fini(s2s_xml_facts *f);
+void s2s_xml_facts_clear(s2s_xml_facts *f); /* forgets the element; keeps only small memory */
 /* Begins a header or first-level element; strings of children may take `max` bytes in all. */
 S2S_MUST_CHECK s2s_err s2s_xml_facts_begin(s2s_xml_facts *f, const s2s_xml_tag *tag, size_t max);
 /* level 0 is the first-level element, 1 its child, 2 a grandchild; deeper ones are not recorded. */

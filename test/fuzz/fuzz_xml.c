@@ -92,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     s2s_span all = s2s_buf_span(&document);
     compare(limits, all, next_cut, &c);
     compare(limits, all, record_bytewise, NULL);
+    compare(limits, all, record_resting, NULL);
     record_check_stanzas(limits, all);
     s2s_buf_fini(&document);
     return 0;

@@ -436,6 +436,7 @@ bool sim_step(sim *s)
     bool moved = false;
     if (s->wake <= s->now) {
         s->wake = UINT64_MAX;
+        s->wakes++;
         fed_tick(s->fed);
         moved = true;
     }

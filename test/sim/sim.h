@@ -118,6 +118,7 @@ struct sim {
     size_t n_hosts;
     uint64_t now;
     uint64_t wake;
+    uint64_t wakes; /* how often it was woken */
     uint64_t seed;
     size_t chunk; /* bytes of one read by fed, 0: as they come */
     struct sim_row *zone;

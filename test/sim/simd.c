@@ -435,6 +435,7 @@ static void set_limit(sim_daemon *d, const char *name, unsigned long value)
         {"close_ms", NULL, NULL, &l->close_ms},
         {"send_ms", NULL, NULL, &l->send_ms},
         {"idle_ms", NULL, NULL, &l->idle_ms},
+        {"rest_ms", NULL, NULL, &l->rest_ms},
         {"backoff_first_ms", NULL, NULL, &l->backoff_first_ms},
         {"backoff_max_ms", NULL, NULL, &l->backoff_max_ms},
     };

@@ -552,6 +552,28 @@ static void idle_links_close(void **state)
     sim_end_all(s);
 }
 
+/* One timer once, then silence; and what comes later comes through. */
+static void quiet_links_rest(void **state)
+{
+    (void)state;
+    sim *s = sim_new();
+    sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
+    s->config.limits.rest_ms = 3000;
+    sim_start(s);
+    for (unsigned i = 1; i <= 3; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "m%u", i);
+        sim_send(sim_hq(s), "v@loc.example", "u@far.example", id, 10);
+        sim_run(s, 10000);
+        assert_int_equal(sim_count(far, id, NULL), 1);
+    }
+    assert_true(sim_open_conns(s) > 0);
+    uint64_t wakes = s->wakes;
+    sim_run(s, 600000);
+    assert_int_equal(s->wakes, wakes);
+    sim_end_all(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +600,7 @@ int main(void)
         cmocka_unit_test(mute_remote),
         cmocka_unit_test(blackholed_remote),
         cmocka_unit_test(idle_links_close),
+        cmocka_unit_test(quiet_links_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

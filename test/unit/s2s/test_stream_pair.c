@@ -317,6 +317,29 @@ static void stranger_costs_little(void **state)
     s2s_stream_free(s);
 }
 
+/* A quiet stream with its pair proved: no buffer, no parser; and it goes on. */
+static void little_is_held_at_rest(void **state)
+{
+    (void)state;
+    meeting m;
+    meeting_init(&m);
+    want(&m, "a.example", "b.example");
+    ends_meet(&m.a, &m.b);
+    s2s_domain a = domain("a.example"), b = domain("b.example");
+    s2s_span text = S2S_LIT("<message from='a.example' to='b.example' id='1'/>");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(s2s_stream_send(m.a.stream, &a, &b, text), S2S_E_OK);
+        carry(m.a.stream, m.b.stream);
+        size_t busy = allocated();
+        s2s_stream_rest(m.a.stream);
+        s2s_stream_rest(m.b.stream);
+        size_t freed = busy - allocated();
+        print_message("# given back by the two ends: %zu bytes\n", freed);
+        assert_true(freed >= 8192); /* a parser at the least */
+    }
+    meeting_fini(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(fifty_pairs_in_chunks),
         cmocka_unit_test(idle_streams_do_not_grow),
         cmocka_unit_test(stranger_costs_little),
+        cmocka_unit_test(little_is_held_at_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

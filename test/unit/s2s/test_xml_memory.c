@@ -207,6 +207,26 @@ static void an_idle_parser_is_small(void **state)
     free_counted(x);
 }
 
+/* At rest only the root is remembered; what comes behind is read as if nothing had been. */
+static void at_rest_it_holds_the_root_only(void **state)
+{
+    (void)state;
+    s2s_xml *x = new_counted(&s2s_xml_limits_open);
+    s2s_buf lines;
+    s2s_buf_init(&lines, 0);
+    record_feed(&lines, x, S2S_LIT("<a:b xmlns:a='x' xmlns='jabber:server'><iq/>"), record_whole,
+                NULL);
+    s2s_xml_rest(x);
+    assert_int_equal(in_use, 0);
+    assert_int_equal(own(x), sizeof *x + x->root.size + x->content_ns.size);
+    s2s_buf_clear(&lines);
+    record_feed(&lines, x, S2S_LIT("<message><a:c/></message></a:b>"), record_whole, NULL);
+    check_equal(s2s_buf_span(&lines),
+                S2S_LIT("STANZA <message><a:c xmlns:a='x'/></message>\nEND\n"));
+    s2s_buf_fini(&lines);
+    free_counted(x);
+}
+
 /* ---- work ---- */
 
 /* Attack 36: 256 KiB of '>' in one attribute, a byte at a time. Expat reads an unfinished token
@@ -497,6 +517,7 @@ int main(void)
         cmocka_unit_test(attack_11_memory),
         cmocka_unit_test(attack_5_memory),
         cmocka_unit_test(an_idle_parser_is_small),
+        cmocka_unit_test(at_rest_it_holds_the_root_only),
         cmocka_unit_test(attack_36_bytes_given_to_expat),
         cmocka_unit_test(attack_28_nothing_is_held_back),
         cmocka_unit_test(attack_37_ever_new_names),

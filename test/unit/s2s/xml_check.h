@@ -44,7 +44,7 @@ static inline void check_cut(const s2s_xml_limits *limits, s2s_span text, s2s_sp
     s2s_buf_fini(&got);
 }
 
-/* Whole, byte by byte and cut in two at every place: always `want`. Canonical stanzas must give
+/* Whole, byte by byte, resting behind each byte, and cut in two at every place: always `want`. Canonical stanzas must give
  * themselves. Of long texts only some cuts are tried: `step` apart. */
 static inline void check_session_by(const s2s_xml_limits *limits, s2s_span text, const char *want,
                                     size_t step)
@@ -52,6 +52,7 @@ static inline void check_session_by(const s2s_xml_limits *limits, s2s_span text,
     s2s_span lines = s2s_span_of(want);
     check_cut(limits, text, lines, record_whole, NULL);
     check_cut(limits, text, lines, record_bytewise, NULL);
+    check_cut(limits, text, lines, record_resting, NULL);
     two_cut c = {.len = text.len};
     for (c.at = 1; c.at < text.len; c.at += step)
         check_cut(limits, text, lines, cut_in_two, &c);

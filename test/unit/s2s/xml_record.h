@@ -137,6 +137,12 @@ static inline size_t record_bytewise(void *ctx, size_t left)
     return left > 0 ? 1 : 0;
 }
 
+/* Byte by byte, and it rests behind each. */
+static inline size_t record_resting(void *ctx, size_t left)
+{
+    return record_bytewise(ctx, left);
+}
+
 /* Takes every item that is ready; false once the document is over, either way. */
 static inline bool record_drain(s2s_buf *out, s2s_xml *x)
 {
@@ -165,6 +171,7 @@ static inline size_t record_feed(s2s_buf *out, s2s_xml *x, s2s_span all, record_
         free(piece);
         alive = record_drain(out, x);
         S2S_ASSERT(used <= n && (used > 0 || !alive));
+        if (cut == record_resting) s2s_xml_rest(x);
         at += used;
     }
     return at;
