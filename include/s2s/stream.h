@@ -30,6 +30,9 @@ typedef struct s2s_stream_config {
     s2s_domain to;
     /* Initiating: what we demand. Receiving: given with each answer instead. */
     s2s_tls_level tls;
+    /* TLS comes before everything else (XEP-0368): the first event is NEED_TLS, and no header is
+     * written nor a byte read until s2s_stream_tls_done. STARTTLS is not known then. */
+    bool direct_tls;
     /* Initiating: we have a certificate for `from`; EXTERNAL is used for the header pair when
      * offered. */
     bool try_external;
@@ -57,6 +60,9 @@ void s2s_stream_free(s2s_stream *s);
  * waits for its answer, then at most one feed is held. Feed at most 64 KiB at a time, and only
  * after next() said NONE. */
 void s2s_stream_feed(s2s_stream *s, s2s_span bytes);
+/* Receiving, before anything was fed: the peer began with TLS instead of a header; as if direct_tls
+ * had been set. NEED_TLS follows. */
+void s2s_stream_hello(s2s_stream *s);
 /* The connection ended; next() gives DEAD unless the stream was closed both ways. */
 void s2s_stream_eof(s2s_stream *s);
 
@@ -71,8 +77,8 @@ typedef enum s2s_event_kind {
     S2S_EV_NONE,
     /* Both roles. Receiving: must be answered by s2s_stream_answer (or close). */
     S2S_EV_HEAD,
-    /* Flush out(), then do TLS on the connection, then s2s_stream_tls_done. Nothing may be fed
-     * between. */
+    /* Flush out() (empty under direct TLS), then do TLS on the connection, then
+     * s2s_stream_tls_done. Nothing may be fed between. */
     S2S_EV_NEED_TLS,
     /* Initiating: features done, exactly once; pairs may be wanted, verifies asked. */
     S2S_EV_READY,

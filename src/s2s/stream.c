@@ -30,6 +30,16 @@ void s2s_stream_config_init(s2s_stream_config *c, s2s_role role)
     };
 }
 
+static void say(s2s_stream *s, s2s_brings brings);
+
+static void begin(s2s_stream *s)
+{
+    if (s->config.direct_tls)
+        say(s, S2S_BRINGS_DIRECT_TLS);
+    else if (s->config.role == S2S_INITIATING)
+        s2s_head_write_initial(s);
+}
+
 s2s_stream *s2s_stream_new(const s2s_stream_config *config)
 {
     s2s_stream *s = calloc(1, sizeof *s);
@@ -49,7 +59,7 @@ s2s_stream *s2s_stream_new(const s2s_stream_config *config)
     s2s_pairs_init(&s->pairs, config->max_pairs,
                    (uint32_t)((uintptr_t)s >> 4) * UINT32_C(2654435761));
     s->xml = s2s_xml_new(&config->preauth);
-    if (s->xml != NULL && config->role == S2S_INITIATING) s2s_head_write_initial(s);
+    if (s->xml != NULL) begin(s);
     if (s->xml == NULL || s->out_failed) {
         s2s_stream_free(s);
         return NULL;
@@ -389,6 +399,11 @@ static void say(s2s_stream *s, s2s_brings brings)
 {
     s2s_input in = {.brings = brings};
     s2s_handshake_step(s, &in);
+}
+
+void s2s_stream_hello(s2s_stream *s)
+{
+    say(s, S2S_BRINGS_DIRECT_TLS);
 }
 
 void s2s_stream_tls_done(s2s_stream *s)

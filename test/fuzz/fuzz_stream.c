@@ -2,7 +2,7 @@
  * For:    the promises of the stream, whatever comes and however it is cut.
  * Input:  three bytes of choices (letters in the corpus, so that it can be read), then what the peer
  *         sends. 0x01 and a letter is a word of our caller; 0x01 is no XML character otherwise.
- *         byte 0: bit 0 role; bits 1-2 TLS level; bits 3-4 how far a canned beginning goes
+ *         byte 0: bit 0 role; bits 1-2 TLS level, or direct TLS; bits 3-4 how far a canned beginning goes
  *         byte 1: how the caller answers   byte 2: how the bytes are cut                      */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@ typedef struct scene {
     s2s_buf clear;   /* what was written before TLS */
     s2s_role role;
     s2s_tls_level level;
+    bool direct; /* TLS comes first */
     uint8_t choice;
     uint32_t cuts;
     uint64_t sent;
@@ -100,6 +101,7 @@ static void take_out(scene *sc)
         S2S_ASSERT(s2s_buf_put(&sc->clear, out) == S2S_E_OK);
         check_clear(sc);
     }
+    S2S_ASSERT(out.len == 0 || !sc->direct || s2s_stream_in_tls(sc->stream));
     sc->sent += out.len;
     s2s_stream_sent(sc->stream, out.len);
 }
@@ -220,6 +222,9 @@ static void do_word(scene *sc, uint8_t letter)
     case 'k': s2s_stream_give_key(s, &sc->a, &sc->b, S2S_LIT("k3y")); break;
     case 's': (void)!s2s_stream_send(s, &sc->a, &sc->b, S2S_LIT("<message from='a'/>")); break;
     case 't': s2s_stream_tls_done(s); break;
+    case 'h':
+        if (!initiating) s2s_stream_hello(s);
+        break;
     case 'v':
         s2s_stream_answer_result(s, &sc->a, &sc->b, S2S_VALID, NULL, S2S_PROOF_DIALBACK);
         break;
@@ -276,17 +281,18 @@ static void begin(scene *sc, unsigned depth)
         "<stream:stream " HEAD_ATTRS DB "from='b.example' to='a.example' id='r' version='1.0'>";
     const char *head = sc->role == S2S_RECEIVING ? receiving : initiating;
     uint8_t choice = sc->choice;
+    bool starttls = sc->level != S2S_TLS_NONE && !sc->direct;
 
     if (depth == 0) return;
-    sc->choice = 0x03; /* answers at once, and valid, till the input takes over */
+    sc->choice = 0x03;               /* answers at once, and valid, till the input takes over */
+    s2s_stream_tls_done(sc->stream); /* of direct TLS, if nobody said so yet */
+    walk(sc);
     feed(sc, s2s_span_of(head));
-    if (sc->level != S2S_TLS_NONE && sc->role == S2S_RECEIVING)
-        feed(sc, S2S_LIT("<starttls " XMLNS_TLS "/>"));
-    if (sc->level != S2S_TLS_NONE && sc->role == S2S_INITIATING)
+    if (starttls && sc->role == S2S_RECEIVING) feed(sc, S2S_LIT("<starttls " XMLNS_TLS "/>"));
+    if (starttls && sc->role == S2S_INITIATING)
         feed(sc, S2S_LIT("<stream:features><starttls " XMLNS_TLS "/></stream:features>"));
-    if (sc->level != S2S_TLS_NONE && sc->role == S2S_INITIATING)
-        feed(sc, S2S_LIT("<proceed " XMLNS_TLS "/>"));
-    if (sc->level != S2S_TLS_NONE) feed(sc, s2s_span_of(head));
+    if (starttls && sc->role == S2S_INITIATING) feed(sc, S2S_LIT("<proceed " XMLNS_TLS "/>"));
+    if (starttls) feed(sc, s2s_span_of(head));
     if (depth > 1 && sc->role == S2S_RECEIVING)
         feed(sc, S2S_LIT("<db:result from='a.example' to='b.example'>k</db:result>"));
     if (depth > 1 && sc->role == S2S_INITIATING)
@@ -320,6 +326,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (len < 3) return 0;
     scene sc = {.role = data[0] & 1 ? S2S_RECEIVING : S2S_INITIATING,
                 .level = levels[data[0] >> 1 & 3],
+                .direct = (data[0] >> 1 & 3) == 3,
                 .choice = data[1],
                 .cuts = data[2],
                 .a = domain("a.example"),
@@ -330,6 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     c.from = sc.a;
     c.to = sc.b;
     c.tls = sc.level;
+    c.direct_tls = sc.direct;
     c.try_external = (sc.choice & 1) != 0;
     c.allow_dialback = (sc.choice & 2) != 0 || sc.role == S2S_RECEIVING;
     c.max_pairs = 4;

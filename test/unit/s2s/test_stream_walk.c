@@ -66,6 +66,11 @@ static void tls_done(s2s_stream *s)
     s2s_stream_tls_done(s);
 }
 
+static void hello(s2s_stream *s)
+{
+    s2s_stream_hello(s);
+}
+
 static void send_stanza(s2s_stream *s)
 {
     bool open = s2s_stream_pair_open(s, &a_domain, &b_domain);
@@ -177,6 +182,7 @@ static const word receiving_words[] = {
     A(answer_other_valid),
     A(auth_yes),
     A(auth_no),
+    A(hello),
 };
 
 /* ---- one end under watch ---- */
@@ -390,6 +396,18 @@ static void add(ways *known, const way *w)
     known->all[known->count++] = *w;
 }
 
+/* In clear there is nothing but waiting for TLS. */
+static void assert_clear_only_waits(const ways *known)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < known->count; i++) {
+        if (strstr(known->all[i].state, " tls0 ") == NULL) continue;
+        assert_memory_equal(known->all[i].state, "EXPECT_TLS ", 11);
+        n++;
+    }
+    assert_true(n > 0 && n < known->count);
+}
+
 static size_t walk(const plan *p)
 {
     ways known = {NULL, 0, 0};
@@ -403,6 +421,7 @@ static size_t walk(const plan *p)
         }
     }
     print_message("# %zu states, %zu steps\n", known.count, said);
+    if (p->config.direct_tls) assert_clear_only_waits(&known);
     size_t count = known.count;
     free(known.all);
     return count;
@@ -461,6 +480,28 @@ static void receiving_tls_optional_and_none(void **state)
     walk_receiving(S2S_TLS_NONE, true);
 }
 
+/* Under direct TLS nothing at all happens in clear, and the rest is as after STARTTLS. */
+static void direct_tls(void **state)
+{
+    (void)state;
+    plan out = {.config = config_of(S2S_INITIATING),
+                .words = initiating_words,
+                .n_words = sizeof initiating_words / sizeof initiating_words[0]};
+    plan in = {.config = config_of(S2S_RECEIVING),
+               .words = receiving_words,
+               .n_words = sizeof receiving_words / sizeof receiving_words[0]};
+    out.config.direct_tls = in.config.direct_tls = true;
+    in.answer = (s2s_answer){.as = b_domain,
+                             .id = S2S_LIT("i1"),
+                             .tls = S2S_TLS_REQUIRED,
+                             .offer_external = true,
+                             .offer_dialback = true};
+    assert_true(walk(&out) >= 30);
+    assert_true(walk(&in) >= 15);
+    in.answer.tls = S2S_TLS_NONE; /* whoever asks for none has it all the same */
+    assert_true(walk(&in) >= 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +509,7 @@ int main(void)
         cmocka_unit_test(initiating_tls_optional_and_none),
         cmocka_unit_test(receiving_tls_required),
         cmocka_unit_test(receiving_tls_optional_and_none),
+        cmocka_unit_test(direct_tls),
     };
     a_domain = domain("a.example");
     b_domain = domain("b.example");
