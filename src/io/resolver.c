@@ -16,13 +16,16 @@ enum { ORPHANS = 64 };
 
 typedef struct question question;
 
-/* One query to libunbound; an address question has two. */
+enum { PARTS = 2 };
+
+/* One query to libunbound. */
 typedef struct part {
     question *q;
     int type;
-    int id;    /* libunbound's */
-    bool open; /* it may still call back */
-    bool done; /* it has a result */
+    const char *prefix; /* of the name */
+    int id;             /* libunbound's */
+    bool open;          /* it may still call back */
+    bool done;          /* it has a result */
     bool bogus;
     bool secure;
     s2s_err err;
@@ -36,9 +39,9 @@ struct question {
     s2s_domain name;
     uint64_t attempt_ends; /* loop time, ms */
     uint64_t ends;
+    uint64_t enough_at; /* one part is all it takes from then on; UINT64_MAX: not yet */
     unsigned attempts;
-    unsigned n_parts;
-    part parts[2];
+    part parts[PARTS];
     io_srv *srv; /* malloc */
     size_t n_srv;
     io_addr *addr; /* malloc */
@@ -82,6 +85,8 @@ void io_resolver_settings_init(io_resolver_settings *s)
     *s = (io_resolver_settings){
         .timeout_ms = 5000,
         .attempts = 2,
+        .family_ms = 50,
+        .service_ms = 1000,
         .in_flight = 200,
         .waiting = 10000,
     };
@@ -141,6 +146,8 @@ static void say(question *q, const char *detail)
     snprintf(q->detail, sizeof q->detail, "%s", detail);
 }
 
+static const char STARTTLS[] = "_xmpp-server._tcp.", DIRECT[] = "_xmpps-server._tcp.";
+
 static question *question_new(uint64_t ticket, io_question what, const s2s_domain *name)
 {
     question *q = calloc(1, sizeof *q);
@@ -148,10 +155,11 @@ static question *question_new(uint64_t ticket, io_question what, const s2s_domai
     q->ticket = ticket;
     q->what = what;
     q->name = *name;
-    q->n_parts = what == IO_ASK_ADDR ? 2 : 1;
-    q->parts[0].type = what == IO_ASK_ADDR ? TYPE_A : TYPE_SRV;
-    q->parts[1].type = TYPE_AAAA;
-    for (unsigned i = 0; i < 2; i++) {
+    q->enough_at = UINT64_MAX;
+    bool srv = what == IO_ASK_SRV;
+    q->parts[0] = (part){.type = srv ? TYPE_SRV : TYPE_A, .prefix = srv ? STARTTLS : ""};
+    q->parts[1] = (part){.type = srv ? TYPE_SRV : TYPE_AAAA, .prefix = srv ? DIRECT : ""};
+    for (unsigned i = 0; i < PARTS; i++) {
         q->parts[i].q = q;
         q->parts[i].err = S2S_E_DNS_FAILED;
     }
@@ -160,16 +168,20 @@ static question *question_new(uint64_t ticket, io_question what, const s2s_domai
 
 /* ---- what libunbound says ---- */
 
-static s2s_err keep_srv(question *q, const struct ub_result *res)
+static s2s_err keep_srv(question *q, const struct ub_result *res, bool direct)
 {
     size_t n = 0;
     while (n < IO_DNS_SRV_MAX && res->data[n] != NULL)
         n++;
-    q->srv = calloc(n > 0 ? n : 1, sizeof *q->srv);
-    if (q->srv == NULL) return S2S_E_DNS_FAILED;
+    io_srv *grown = realloc(q->srv, (q->n_srv + n + 1) * sizeof *grown);
+    if (grown == NULL) return S2S_E_DNS_FAILED;
+    q->srv = grown;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *bytes = (const uint8_t *)res->data[i];
-        if (io_rdata_srv(bytes, (size_t)res->len[i], &q->srv[q->n_srv]) == S2S_E_OK) q->n_srv++;
+        io_srv *srv = &q->srv[q->n_srv];
+        if (io_rdata_srv(bytes, (size_t)res->len[i], srv) != S2S_E_OK) continue;
+        srv->direct = direct;
+        q->n_srv++;
     }
     return S2S_E_OK;
 }
@@ -197,7 +209,7 @@ static void note_result(part *p, const struct ub_result *res)
     if (p->bogus) {
         say(q, res->why_bogus != NULL ? res->why_bogus : "bogus");
     } else if (res->havedata) {
-        p->err = p->type == TYPE_SRV ? keep_srv(q, res) : keep_addrs(q, res);
+        p->err = p->type == TYPE_SRV ? keep_srv(q, res, p->prefix == DIRECT) : keep_addrs(q, res);
     } else if (res->nxdomain || res->rcode == RCODE_NXDOMAIN || res->rcode == 0) {
         p->err = S2S_E_DNS_NOT_FOUND;
     } else {
@@ -207,9 +219,12 @@ static void note_result(part *p, const struct ub_result *res)
 
 static bool question_done(const question *q)
 {
-    for (unsigned i = 0; i < q->n_parts; i++)
-        if (!q->parts[i].done) return false;
-    return true;
+    return q->parts[0].done && q->parts[1].done;
+}
+
+static bool has_records(const question *q)
+{
+    return q->n_srv + q->n_addr > 0;
 }
 
 static void on_result(void *mydata, int err, struct ub_result *res)
@@ -226,21 +241,14 @@ static void on_result(void *mydata, int err, struct ub_result *res)
 
 /* ---- telling ---- */
 
-static void put_srv_answer(const question *q, io_dns_answer *a)
-{
-    a->err = q->parts[0].err;
-    a->secure = q->parts[0].secure;
-    a->ttl = q->parts[0].ttl;
-}
-
-/* Either family will do, but a forged one spoils both. */
-static void put_addr_answer(const question *q, io_dns_answer *a)
+/* Either half will do, but a forged one spoils both. */
+static void put_answer(const question *q, io_dns_answer *a)
 {
     bool failed = false, bogus = false;
     a->err = S2S_E_DNS_NOT_FOUND;
     a->secure = true;
     a->ttl = IO_DNS_TTL_MAX;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < PARTS; i++) {
         const part *p = &q->parts[i];
         bogus = bogus || p->bogus;
         failed = failed || p->err == S2S_E_DNS_FAILED;
@@ -264,10 +272,7 @@ static void tell_orphans(io_resolver *r)
 static void tell(io_resolver *r, question *q)
 {
     io_dns_answer a = {.err = S2S_E_DNS_FAILED};
-    if (q->what == IO_ASK_SRV)
-        put_srv_answer(q, &a);
-    else
-        put_addr_answer(q, &a);
+    put_answer(q, &a);
     if (a.ttl > IO_DNS_TTL_MAX) a.ttl = IO_DNS_TTL_MAX;
     if (a.err == S2S_E_OK) {
         a.srv = q->srv;
@@ -289,9 +294,8 @@ static void tell(io_resolver *r, question *q)
 
 static void issue_part(io_resolver *r, part *p)
 {
-    char name[S2S_DOMAIN_MAX + 24];
-    const char *prefix = p->type == TYPE_SRV ? "_xmpp-server._tcp." : "";
-    snprintf(name, sizeof name, "%s%s", prefix, p->q->name.text);
+    char name[S2S_DOMAIN_MAX + sizeof DIRECT];
+    snprintf(name, sizeof name, "%s%s", p->prefix, p->q->name.text);
     int err = ub_resolve_async(r->engine->ub, name, p->type, CLASS_IN, p, on_result, &p->id);
     p->open = err == 0;
     if (err == UB_PIPE) r->broken = true; /* asked again by the next context */
@@ -305,13 +309,13 @@ static void issue(io_resolver *r, question *q, uint64_t now)
     q->attempts++;
     q->attempt_ends = now + r->settings->timeout_ms;
     if (q->attempt_ends > q->ends) q->attempt_ends = q->ends;
-    for (unsigned i = 0; i < q->n_parts; i++)
+    for (unsigned i = 0; i < PARTS; i++)
         if (r->engine != NULL && !q->parts[i].done) issue_part(r, &q->parts[i]);
 }
 
 static void withdraw(io_resolver *r, question *q)
 {
-    for (unsigned i = 0; i < q->n_parts; i++) {
+    for (unsigned i = 0; i < PARTS; i++) {
         part *p = &q->parts[i];
         if (p->open) ub_cancel(r->engine->ub, p->id);
         p->open = false;
@@ -320,7 +324,7 @@ static void withdraw(io_resolver *r, question *q)
 
 static void give_up(question *q, const char *detail)
 {
-    for (unsigned i = 0; i < q->n_parts; i++)
+    for (unsigned i = 0; i < PARTS; i++)
         q->parts[i].done = true;
     if (q->detail[0] == '\0') say(q, detail);
 }
@@ -332,6 +336,21 @@ static void move_finished(io_resolver *r)
         if (!question_done(q)) continue;
         list_remove(&r->flying, q);
         list_put(&r->ready, q);
+    }
+}
+
+/* With the records of one half in hand the other is not waited for much longer: a name server that does not know the newer
+ * SRV name, or AAAA, and says nothing, must not cost seconds. */
+static void settle_for_half(io_resolver *r, uint64_t now)
+{
+    const io_resolver_settings *set = r->settings;
+    for (question *q = r->flying.head; q != NULL; q = q->next) {
+        if (question_done(q) || !has_records(q)) continue;
+        if (q->enough_at == UINT64_MAX)
+            q->enough_at = now + (q->what == IO_ASK_SRV ? set->service_ms : set->family_ms);
+        if (q->enough_at > now) continue;
+        withdraw(r, q);
+        give_up(q, "the other half came too late");
     }
 }
 
@@ -371,6 +390,7 @@ static void arm(io_resolver *r)
     uint64_t at = r->waiting.head != NULL ? r->waiting.head->ends : UINT64_MAX;
     for (const question *q = r->flying.head; q != NULL; q = q->next) {
         if (q->attempt_ends < at) at = q->attempt_ends;
+        if (q->enough_at < at) at = q->enough_at;
         if (question_done(q)) at = now;
     }
     if (r->engine == NULL && r->flying.n > 0 && r->rebuild_at < at) at = r->rebuild_at;
@@ -388,6 +408,7 @@ static void turn(io_resolver *r)
 {
     uint64_t now = uv_now(r->loop);
     mend(r, now);
+    settle_for_half(r, now);
     move_finished(r);
     expire(r, now);
     move_finished(r);
@@ -407,6 +428,16 @@ static void on_timer(uv_timer_t *timer)
     turn(timer->data);
 }
 
+/* A domain may be so long that a name in front of it cannot exist. */
+static void leave_out_the_impossible(question *q)
+{
+    for (unsigned i = 0; i < PARTS; i++) {
+        part *p = &q->parts[i];
+        p->done = strlen(p->prefix) + q->name.len > S2S_DOMAIN_MAX;
+        if (p->done) p->err = S2S_E_DNS_NOT_FOUND;
+    }
+}
+
 void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name)
 {
     question *q = question_new(ticket, what, name);
@@ -419,10 +450,8 @@ void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2
         return;
     }
     q->ends = now + (uint64_t)r->settings->timeout_ms * r->settings->attempts;
-    if (what == IO_ASK_SRV && name->len + sizeof "_xmpp-server._tcp." - 1 > S2S_DOMAIN_MAX) {
-        /* Such a name cannot exist. */
-        q->parts[0].err = S2S_E_DNS_NOT_FOUND;
-        q->parts[0].done = true;
+    leave_out_the_impossible(q);
+    if (question_done(q)) {
         list_put(&r->ready, q);
     } else if (r->waiting.n >= r->settings->waiting) {
         r->counts.overflows++;
@@ -488,7 +517,7 @@ bool io_resolver_rebuild(io_resolver *r)
     r->rebuild_at = uv_now(r->loop) + REBUILD_MS;
     bool built = engine_start(r, &fault);
     for (question *q = r->flying.head; q != NULL; q = q->next) {
-        for (unsigned i = 0; i < q->n_parts; i++) {
+        for (unsigned i = 0; i < PARTS; i++) {
             q->parts[i].open = false; /* the old context is gone, and its call backs with it */
             if (built && !q->parts[i].done) issue_part(r, &q->parts[i]);
         }

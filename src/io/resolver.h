@@ -4,8 +4,10 @@
  * Owner:  one loop. libunbound works in a thread of its own (a forked one would lose the embedded data); what it has to
  *         say comes through a descriptor the loop watches, so every call back is made on the loop.
  *
- * Every question is answered exactly once, never from inside io_resolver_ask, within attempts * timeout_ms (plus a loop
- * turn); only io_resolver_free leaves questions unanswered. */
+ * Every question is two to the DNS: both kinds of SRV record (XEP-0368), or both families of addresses. It is answered
+ * exactly once, never from inside io_resolver_ask, within attempts * timeout_ms (plus a loop turn); only io_resolver_free
+ * leaves questions unanswered. When one half has brought records the other has a short time left: what comes later is
+ * not told, but in the cache for the next question. */
 #ifndef IO_RESOLVER_H
 #define IO_RESOLVER_H
 
@@ -17,18 +19,20 @@
 typedef struct io_resolver io_resolver;
 
 typedef enum io_question {
-    IO_ASK_SRV,
-    IO_ASK_ADDR
-} io_question; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
+    IO_ASK_SRV, /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV */
+    IO_ASK_ADDR /* A and AAAA of NAME */
+} io_question;
 
 typedef struct io_srv {
     uint16_t priority, weight, port;
     s2s_domain target; /* len 0: the root, "no service" (RFC 2782) */
+    bool direct;       /* of _xmpps-server: direct TLS */
 } io_srv;
 
 typedef struct io_dns_answer {
-    s2s_err
-        err; /* OK; DNS_NOT_FOUND: NXDOMAIN or no data; DNS_FAILED: SERVFAIL, bogus, timeout, anything else */
+    /* OK: one half at least brought records, and none was forged. DNS_NOT_FOUND: NXDOMAIN or no data, both. DNS_FAILED:
+     * SERVFAIL, timeout, anything else of one and nothing of the other; bogus, either. */
+    s2s_err err;
     bool secure;       /* everything given here was validated (DNSSEC) */
     uint32_t ttl;      /* seconds, at most IO_DNS_TTL_MAX */
     const io_srv *srv; /* lent for the call. Targets of bad syntax are left out */
@@ -39,7 +43,7 @@ typedef struct io_dns_answer {
 } io_dns_answer;
 
 #define IO_DNS_TTL_MAX  86400
-#define IO_DNS_SRV_MAX  1024 /* records of one answer that are kept */
+#define IO_DNS_SRV_MAX  1024 /* records of one kind that are kept */
 #define IO_DNS_ADDR_MAX 256
 
 typedef struct io_resolver_settings {
@@ -61,6 +65,8 @@ typedef struct io_resolver_settings {
     size_t n_options;           /* pairs */
     uint32_t timeout_ms;        /* 5,000: of one attempt */
     unsigned attempts;          /* 2 */
+    uint32_t family_ms;         /* 50: left to the second family of addresses (RFC 8305 3) */
+    uint32_t service_ms;        /* 1,000: left to the second kind of SRV record */
     unsigned in_flight;         /* 200 questions asked at once */
     unsigned waiting;           /* 10,000 more; beyond: DNS_FAILED */
 } io_resolver_settings;

@@ -95,6 +95,30 @@ static void answer(dnsd *d, const ldns_pkt *query, const struct sockaddr *to)
     ldns_pkt_free(reply);
 }
 
+static bool is_held(const dnsd *d, const ldns_pkt *query)
+{
+    const ldns_rr *asked = ldns_rr_list_rr(ldns_pkt_question(query), 0);
+    char *name = ldns_rdf2str(ldns_rr_owner(asked));
+    bool held = d->mood == DNSD_HOLDS && ldns_rr_get_type(asked) == d->holds &&
+                strncmp(name, d->holds_prefix, strlen(d->holds_prefix)) == 0;
+    LDNS_FREE(name);
+    return held;
+}
+
+static void hold(dnsd *d, const ldns_pkt *query, const struct sockaddr *from)
+{
+    ldns_pkt_free(d->held);
+    d->held = ldns_pkt_clone(query);
+    memcpy(&d->held_for, from, sizeof(struct sockaddr_in));
+}
+
+void dnsd_let_go(dnsd *d)
+{
+    d->mood = DNSD_ANSWERS;
+    assert_non_null(d->held);
+    answer(d, d->held, (const struct sockaddr *)&d->held_for);
+}
+
 static void on_query(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
                      unsigned flags)
 {
@@ -106,7 +130,10 @@ static void on_query(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct
                          LDNS_STATUS_OK);
         d->asked++;
         uv_stop(udp->loop); /* a test may wait for the question itself */
-        if (d->mood != DNSD_MUTE) answer(d, query, from);
+        if (is_held(d, query))
+            hold(d, query, from);
+        else if (d->mood != DNSD_MUTE)
+            answer(d, query, from);
         ldns_pkt_free(query);
     }
     free(buf->base);
@@ -138,6 +165,8 @@ void dnsd_add(dnsd *d, const char *line)
 void dnsd_stop(dnsd *d)
 {
     uv_close((uv_handle_t *)&d->udp, NULL);
+    ldns_pkt_free(d->held);
+    d->held = NULL;
     ldns_rr_list_deep_free(d->records);
 }
 

@@ -201,6 +201,37 @@ static void srv_records_come_as_domains(void **state)
     assert_string_equal(t->answer.detail, "");
 }
 
+/* XEP-0368: both kinds are asked for, and can be told apart. */
+static void both_kinds_of_srv_are_merged(void **state)
+{
+    static const char *const BOTH[] = {
+        "_xmpp-server._tcp.far.example. IN SRV 10 1 5269 xmpp.far.example.",
+        "_xmpps-server._tcp.far.example. IN SRV 5 2 5270 xmpp.far.example.",
+        "_xmpps-server._tcp.far.example. IN SRV 15 3 443 xmpp.far.example.",
+        "_xmpps-server._tcp.only.example. IN SRV 0 0 5270 xmpp.far.example.",
+        "_xmpps-server._tcp.none.example. IN SRV 0 0 0 .",
+    };
+    scene *s = *state;
+    s->settings.zones = ZONES;
+    s->settings.n_zones = 1;
+    s->settings.data = BOTH;
+    s->settings.n_data = sizeof BOTH / sizeof BOTH[0];
+    start(s);
+    const told *t = asked_once(s, IO_ASK_SRV, "far.example");
+    assert_int_equal(t->answer.err, S2S_E_OK);
+    assert_int_equal(t->answer.n_srv, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(t->srv[i].direct, t->srv[i].port != 5269);
+    t = asked_once(s, IO_ASK_SRV, "only.example");
+    assert_int_equal(t->answer.err, S2S_E_OK);
+    assert_int_equal(t->answer.n_srv, 1);
+    assert_true(t->srv[0].direct);
+    t = asked_once(s, IO_ASK_SRV, "none.example");
+    assert_int_equal(t->answer.n_srv, 1);
+    assert_int_equal(t->srv[0].target.len, 0);
+    assert_true(t->srv[0].direct);
+}
+
 static void root_target_comes_as_no_domain(void **state)
 {
     scene *s = *state;
@@ -291,6 +322,29 @@ static void a_name_too_long_for_srv_is_not_found(void **state)
     assert_int_equal(asked_once(s, IO_ASK_SRV, name)->answer.err, S2S_E_DNS_NOT_FOUND);
 }
 
+/* ... or one of the two names can. */
+static void a_name_too_long_for_one_kind(void **state)
+{
+    enum { LEN = 253 - 18 };
+    static char name[LEN + 1], line[LEN + 80];
+    static const char *const DATA_ONE[] = {line};
+    scene *s = *state;
+    memset(name, 'a', LEN);
+    for (int i = 60; i < LEN; i += 60)
+        name[i] = '.';
+    snprintf(line, sizeof line, "_xmpp-server._tcp.%s. IN SRV 0 0 5269 far.example.", name);
+    static const char *const ALL[] = {"."};
+    s->settings.zones = ALL;
+    s->settings.n_zones = 1;
+    s->settings.data = DATA_ONE;
+    s->settings.n_data = 1;
+    start(s);
+    const told *t = asked_once(s, IO_ASK_SRV, name);
+    assert_int_equal(t->answer.err, S2S_E_OK);
+    assert_int_equal(t->answer.n_srv, 1);
+    assert_false(t->srv[0].direct);
+}
+
 /* ---- wrong settings ---- */
 
 static void expect_fault(scene *s, const char *what, size_t index)
@@ -375,6 +429,100 @@ static void one_broken_family_does_not_hide_the_other(void **state)
     assert_int_equal(asked_once(s, IO_ASK_ADDR, "text.example")->answer.err, S2S_E_DNS_FAILED);
 }
 
+/* ---- one half comes late ---- */
+
+enum { FOR_EVER = 3600000 /* ms: a test that has to wait for it hangs */ };
+
+typedef struct late {
+    io_question what;
+    ldns_rr_type type;
+    const char *prefix;
+    size_t n_srv, n_addr; /* of the half that comes in time */
+} late;
+
+static const late LATE[] = {
+    {IO_ASK_SRV, LDNS_RR_TYPE_SRV, "_xmpps-server.", 1, 0},
+    {IO_ASK_SRV, LDNS_RR_TYPE_SRV, "_xmpp-server.", 2, 0},
+    {IO_ASK_ADDR, LDNS_RR_TYPE_AAAA, "", 0, 1},
+    {IO_ASK_ADDR, LDNS_RR_TYPE_A, "", 0, 2},
+};
+
+static void start_holding(scene *s, const late *l)
+{
+    dnsd_add(&s->server, "_xmpp-server._tcp.far.example. IN SRV 1 2 5269 far.example.");
+    dnsd_add(&s->server, "_xmpps-server._tcp.far.example. IN SRV 1 2 5270 far.example.");
+    dnsd_add(&s->server, "_xmpps-server._tcp.far.example. IN SRV 1 2 5271 far.example.");
+    dnsd_add(&s->server, "far.example. IN A 192.0.2.1");
+    dnsd_add(&s->server, "far.example. IN AAAA 2001:db8::1");
+    dnsd_add(&s->server, "far.example. IN AAAA 2001:db8::2");
+    s->server.mood = DNSD_HOLDS;
+    s->server.holds = l->type;
+    s->server.holds_prefix = l->prefix;
+    s->settings.timeout_ms = FOR_EVER;
+    s->settings.family_ms = s->settings.service_ms = FOR_EVER;
+}
+
+static void half_an_answer_is_enough_after_a_while(void **state)
+{
+    for (size_t i = 0; i < sizeof LATE / sizeof LATE[0]; i++) {
+        const late *l = &LATE[i];
+        scene *s = *state;
+        start_holding(s, l);
+        if (l->what == IO_ASK_SRV)
+            s->settings.service_ms = 1;
+        else
+            s->settings.family_ms = 1;
+        start_forwarding(s);
+        const told *t = asked_once(s, l->what, "far.example");
+        assert_int_equal(t->answer.err, S2S_E_OK);
+        assert_int_equal(t->answer.n_srv, l->n_srv);
+        assert_int_equal(t->answer.n_addr, l->n_addr);
+        finish(state);
+        begin(state);
+    }
+}
+
+static void the_other_half_is_waited_for(void **state)
+{
+    for (size_t i = 0; i < sizeof LATE / sizeof LATE[0]; i++) {
+        const late *l = &LATE[i];
+        scene *s = *state;
+        start_holding(s, l);
+        start_forwarding(s);
+        ask(s, 0, l->what, "far.example");
+        while (s->server.held == NULL || s->server.asked < 2)
+            uv_run(&s->loop, UV_RUN_DEFAULT);
+        assert_int_equal(s->n_told, 0);
+        dnsd_let_go(&s->server);
+        run_until_told(s, 1);
+        assert_int_equal(s->told[0].answer.n_srv, l->what == IO_ASK_SRV ? 3 : 0);
+        assert_int_equal(s->told[0].answer.n_addr, l->what == IO_ASK_ADDR ? 3 : 0);
+        finish(state);
+        begin(state);
+    }
+}
+
+/* Nothing in hand: the short time does not run. */
+static void no_records_of_one_half_are_not_enough(void **state)
+{
+    scene *s = *state;
+    dnsd_add(&s->server, "_xmpps-server._tcp.far.example. IN SRV 1 2 5270 far.example.");
+    s->server.mood = DNSD_HOLDS;
+    s->server.holds = LDNS_RR_TYPE_SRV;
+    s->server.holds_prefix = "_xmpps-server.";
+    s->settings.service_ms = 0;
+    start_forwarding(s);
+    ask(s, 0, IO_ASK_SRV, "far.example");
+    while (s->server.held == NULL || s->server.asked < 2)
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+    for (int i = 0; i < 20; i++)
+        uv_run(&s->loop, UV_RUN_NOWAIT);
+    assert_int_equal(s->n_told, 0);
+    dnsd_let_go(&s->server);
+    run_until_told(s, 1);
+    assert_int_equal(s->told[0].answer.n_srv, 1);
+}
+
 static void silence_ends_after_the_attempts(void **state)
 {
     scene *s = *state;
@@ -405,6 +553,7 @@ static void start_validating(scene *s, const char *anchor)
 static void add_signed_zone(scene *s)
 {
     dnsd_add(&s->server, "_xmpp-server._tcp.far.example. IN SRV 1 2 5269 far.example.");
+    dnsd_add(&s->server, "_xmpps-server._tcp.far.example. IN SRV 1 2 5270 far.example.");
     dnsd_add(&s->server, "far.example. IN A 192.0.2.1");
     dnsd_add(&s->server, "far.example. IN AAAA 2001:db8::1");
 }
@@ -437,6 +586,20 @@ static void a_forged_record_is_a_failure(void **state)
     assert_int_equal(t->answer.n_addr, 0);
     assert_false(t->answer.secure);
     assert_true(strlen(t->answer.detail) > 0);
+    free(anchor);
+}
+
+/* Whoever forges the one kind of SRV record would choose the other for us. */
+static void a_forged_kind_of_srv_spoils_both(void **state)
+{
+    scene *s = *state;
+    add_signed_zone(s);
+    char *anchor = dnsd_sign(&s->server, "far.example.");
+    dnsd_add(&s->server, "_xmpps-server._tcp.far.example. IN SRV 0 2 5270 evil.example.");
+    start_validating(s, anchor);
+    const told *t = asked_once(s, IO_ASK_SRV, "far.example");
+    assert_int_equal(t->answer.err, S2S_E_DNS_FAILED);
+    assert_int_equal(t->answer.n_srv, 0);
     free(anchor);
 }
 
@@ -601,6 +764,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(srv_records_come_as_domains),
+        SCENE(both_kinds_of_srv_are_merged),
+        SCENE(a_name_too_long_for_one_kind),
+        SCENE(half_an_answer_is_enough_after_a_while),
+        SCENE(the_other_half_is_waited_for),
+        SCENE(no_records_of_one_half_are_not_enough),
+        SCENE(a_forged_kind_of_srv_spoils_both),
         SCENE(root_target_comes_as_no_domain),
         SCENE(both_families_are_merged_and_mapped_ones_unmapped),
         SCENE(absent_names_and_types_are_not_found),
