@@ -55,7 +55,7 @@ void app_bind_close_dns(app_bind *b);
 void app_bind_fini(app_bind *b); /* ends every connection abruptly */
 
 /* An accepted socket (takes fd). */
-void app_bind_accept(app_bind *b, fed_side side, int fd, const io_addr *peer);
+void app_bind_accept(app_bind *b, fed_side side, bool direct, int fd, const io_addr *peer);
 
 /* ---- of the parts ---- */
 void app_bind_resolve(void *w, uint64_t ticket, fed_query what, const s2s_domain *name);

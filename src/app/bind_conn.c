@@ -63,12 +63,25 @@ static void sent(void *owner, size_t n)
     fed_conn_sent(h->bind->fed, h->fed, n);
 }
 
+static void hello(void *owner)
+{
+    const handle *h = owner;
+    fed_on_hello(h->bind->fed, h->fed);
+}
+
 static const io_conn_calls CALLS = {
-    .connected = connected, .bytes = bytes, .tls = tls, .lost = lost, .out = out, .sent = sent};
+    .connected = connected,
+    .bytes = bytes,
+    .tls = tls,
+    .lost = lost,
+    .out = out,
+    .sent = sent,
+    .hello = hello,
+};
 
 /* ---- beginnings ---- */
 
-void app_bind_accept(app_bind *b, fed_side side, int fd, const io_addr *peer)
+void app_bind_accept(app_bind *b, fed_side side, bool direct, int fd, const io_addr *peer)
 {
     handle *h = app_take(sizeof *h);
     const fed_addr from = app_addr_to_fed(peer);
@@ -79,7 +92,7 @@ void app_bind_accept(app_bind *b, fed_side side, int fd, const io_addr *peer)
         handle_free(h);
         return;
     }
-    h->fed = fed_on_accept(b->fed, side, &from, h);
+    h->fed = fed_on_accept(b->fed, side, direct, &from, h);
     if (h->fed) return;
     io_conn_close(h->io, IO_CLOSE_RESET, (s2s_span){NULL, 0});
     handle_free(h);
@@ -133,8 +146,10 @@ void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask)
         .ctx = ask->role == S2S_INITIATING ? io_tls_client(t, ours) : io_tls_server(t, ours),
         .sni = ask->sni.len ? ask->sni.text : NULL,
         .ask_client_cert = ask->ask_client_cert,
+        .direct = ask->direct,
     };
-    S2S_ASSERT(how.ctx != NULL); /* settings without a certificate offer no TLS */
+    /* Settings without a certificate offer no TLS; but somebody may begin with it unasked. */
+    S2S_ASSERT(how.ctx != NULL || ask->direct);
     if (ask->role == S2S_INITIATING) how.place = place_of(b, h, ask, how.ctx);
     io_conn_start_tls(h->io, &how);
 }

@@ -24,7 +24,8 @@ static void answered(void *ctx, uint64_t ticket, const io_dns_answer *a)
         srv[i] = (fed_srv){.priority = a->srv[i].priority,
                            .weight = a->srv[i].weight,
                            .port = a->srv[i].port,
-                           .target = a->srv[i].target};
+                           .target = a->srv[i].target,
+                           .direct = a->srv[i].direct};
     for (size_t i = 0; i < a->n_addr; i++)
         addr[i] = app_addr_to_fed(&a->addr[i]);
     const fed_dns out = {.err = a->err,

@@ -9,6 +9,7 @@ typedef struct door {
     app_doors *doors;
     io_listener *listener;
     fed_side side;
+    bool direct;
 } door;
 
 struct app_doors {
@@ -21,24 +22,41 @@ struct app_doors {
     size_t n_own;
 };
 
-/* The port of an outside "*" that an inside address has as well. */
-static bool is_shared(const app_endpoint *a, const app_endpoints *others)
+/* One list of the settings. */
+typedef struct hall {
+    const char *name;
+    const app_endpoints *list;
+    fed_side side;
+    bool direct;
+} hall;
+
+enum { HALLS = 3 };
+
+static void halls_of(const app_settings *s, hall out[HALLS])
 {
-    for (size_t i = 0; i < others->n; i++)
-        if (others->item[i].any != a->any && others->item[i].addr.port == a->addr.port) return true;
-    return false;
+    out[0] = (hall){"listen.outside", &s->outside, FED_OUTSIDE, false};
+    out[1] = (hall){"listen.direct_tls", &s->direct_tls, FED_OUTSIDE, true};
+    out[2] = (hall){"listen.inside", &s->inside, FED_INSIDE, false};
 }
 
-static io_port port_of(const app_settings *s, const app_endpoint *e, fed_side side)
+/* "*" and a single address on one port: the wider one is bound first (listener.h). */
+static io_port port_of(const app_settings *s, const app_endpoint *e)
 {
-    if (!is_shared(e, side == FED_INSIDE ? &s->outside : &s->inside)) return IO_PORT_ALONE;
-    return side == FED_INSIDE ? IO_PORT_BESIDE : IO_PORT_FIRST;
+    hall halls[HALLS];
+    halls_of(s, halls);
+    for (size_t k = 0; k < HALLS; k++)
+        for (size_t i = 0; i < halls[k].list->n; i++) {
+            const app_endpoint *other = &halls[k].list->item[i];
+            if (other->any != e->any && other->addr.port == e->addr.port)
+                return e->any ? IO_PORT_FIRST : IO_PORT_BESIDE;
+        }
+    return IO_PORT_ALONE;
 }
 
 static void came(void *ctx, int fd, const io_addr *peer)
 {
     const door *x = ctx;
-    x->doors->accepted(x->doors->ctx, x->side, fd, peer);
+    x->doors->accepted(x->doors->ctx, x->side, x->direct, fd, peer);
 }
 
 /* ---- our own addresses ---- */
@@ -76,33 +94,42 @@ static const char *fault(const app_settings *s, const app_endpoint *e, const cha
                            e->at.column, what, text, uv_strerror(err));
 }
 
-static int open_door(app_doors *d, io_loop *loop, const app_endpoint *e, fed_side side)
+static int open_door(app_doors *d, io_loop *loop, const app_endpoint *e, const hall *h)
 {
     int err = 0;
     door *x = &d->list[d->n];
-    const io_listen how = {
-        .addr = e->addr, .port = port_of(d->s, e, side), .accepted = came, .ctx = x};
-    x->doors = d;
-    x->side = side;
+    const io_listen how = {.addr = e->addr, .port = port_of(d->s, e), .accepted = came, .ctx = x};
+    *x = (door){.doors = d, .side = h->side, .direct = h->direct};
     x->listener = io_listener_new(loop, &how, &err);
     if (!x->listener) return err;
     d->n++;
     return 0;
 }
 
-static const char *open_all(app_doors *d, io_loop *loop, const app_settings *s,
-                            const app_endpoints *list, fed_side side)
+static const char *open_hall(app_doors *d, io_loop *loop, const hall *h, bool any)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        const app_endpoint *e = &list->item[i];
-        int err = open_door(d, loop, e, side);
-        if (err) return fault(s, e, side == FED_INSIDE ? "listen.inside" : "listen.outside", err);
+    for (size_t i = 0; i < h->list->n; i++) {
+        const app_endpoint *e = &h->list->item[i];
+        if (e->any != any) continue;
+        int err = open_door(d, loop, e, h);
+        if (err) return fault(d->s, e, h->name, err);
         if (e->any)
-            add_interfaces(d, s, e->addr.port);
+            add_interfaces(d, d->s, e->addr.port);
         else
-            add_own(d, s, e->addr, e->addr.port);
+            add_own(d, d->s, e->addr, e->addr.port);
     }
     return NULL;
+}
+
+static const char *open_all(app_doors *d, io_loop *loop)
+{
+    hall halls[HALLS];
+    halls_of(d->s, halls);
+    const char *why = NULL;
+    for (int narrow = 0; narrow < 2; narrow++)
+        for (size_t k = 0; k < HALLS && !why; k++)
+            why = open_hall(d, loop, &halls[k], narrow == 0);
+    return why;
 }
 
 app_doors *app_doors_open(io_loop *loop, app_settings *s, app_doors_fn *accepted, void *ctx,
@@ -110,9 +137,9 @@ app_doors *app_doors_open(io_loop *loop, app_settings *s, app_doors_fn *accepted
 {
     app_doors *d = app_arena_take(s->arena, sizeof *d);
     *d = (app_doors){.s = s, .accepted = accepted, .ctx = ctx};
-    d->list = app_arena_take(s->arena, (s->outside.n + s->inside.n) * sizeof *d->list);
-    *why = open_all(d, loop, s, &s->outside, FED_OUTSIDE);
-    if (!*why) *why = open_all(d, loop, s, &s->inside, FED_INSIDE);
+    size_t n = s->outside.n + s->direct_tls.n + s->inside.n;
+    d->list = app_arena_take(s->arena, n * sizeof *d->list);
+    *why = open_all(d, loop);
     if (!*why) return d;
     app_doors_close(d);
     return NULL;

@@ -1,10 +1,10 @@
 /* doors.h - the addresses Causeway listens on.
- * For:    binding all of them or none, and telling which side a connection came in by.
+ * For:    binding all of them or none, and telling which side a connection came in by, and whether TLS comes first there.
  * Never:  accepts before the loop runs.
  * Owner:  one loop; lists live as long as the settings.
  *
  * An outside "*:5269" may stand beside an inside "10.0.0.5:5269": what reaches the inside address is inside, everything
- * else is outside. */
+ * else is outside. The same goes for listen.direct_tls. */
 #ifndef APP_DOORS_H
 #define APP_DOORS_H
 
@@ -14,7 +14,8 @@
 
 typedef struct app_doors app_doors;
 
-typedef void app_doors_fn(void *ctx, fed_side side, int fd, const io_addr *peer); /* takes fd */
+/* Takes fd. */
+typedef void app_doors_fn(void *ctx, fed_side side, bool direct, int fd, const io_addr *peer);
 
 /* NULL: `why` is "file:line:column: reason". `accepted` is called from the loop only. */
 app_doors *app_doors_open(io_loop *loop, app_settings *s, app_doors_fn *accepted, void *ctx,

@@ -141,10 +141,10 @@ static void flush(void *ctx, const s2s_domain *remote)
 
 /* ---- starting ---- */
 
-static void accepted(void *ctx, fed_side side, int fd, const io_addr *peer)
+static void accepted(void *ctx, fed_side side, bool direct, int fd, const io_addr *peer)
 {
     app_daemon *d = ctx;
-    app_bind_accept(&d->bind, side, fd, peer);
+    app_bind_accept(&d->bind, side, direct, fd, peer);
 }
 
 static const char *open_loop(app_daemon *d)

@@ -84,7 +84,7 @@ typedef struct app_settings {
     const char *folder; /* relative paths start here */
     const app_node *root;
 
-    app_endpoints outside, inside, inside_dns;
+    app_endpoints outside, direct_tls, inside, inside_dns;
     const char *admin;
     unsigned admin_mode;
     app_domain *domains;

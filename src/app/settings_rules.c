@@ -55,6 +55,16 @@ static void check_not_empty(app_reader *r, const char *name)
         app_refuse(r->problems, node->at, NULL, "listen.%s: the list is empty", name);
 }
 
+static void check_direct_tls(app_reader *r)
+{
+    const app_settings *s = r->settings;
+    if (s->direct_tls.n == 0 || s->n_domains == 0) return;
+    for (size_t i = 0; i < s->n_domains; i++)
+        if (s->domains[i].certificate) return;
+    app_refuse(r->problems, s->direct_tls.item[0].at, "give one of domains a certificate",
+               "listen.direct_tls: there is no certificate to show there");
+}
+
 static void check_listen(app_reader *r)
 {
     app_settings *s = r->settings;
@@ -68,10 +78,15 @@ static void check_listen(app_reader *r)
         app_refuse(r->problems, at, "an address only the local servers can reach",
                    "listen.inside is missing: where do the local servers connect?");
     check_not_empty(r, "outside");
+    check_not_empty(r, "direct_tls");
     check_not_empty(r, "inside");
     check_overlap(r, &s->outside, &s->outside, "listen.outside");
+    check_overlap(r, &s->outside, &s->direct_tls, "listen.outside");
     check_overlap(r, &s->outside, &s->inside, "listen.outside");
+    check_overlap(r, &s->direct_tls, &s->direct_tls, "listen.direct_tls");
+    check_overlap(r, &s->direct_tls, &s->inside, "listen.direct_tls");
     check_overlap(r, &s->inside, &s->inside, "listen.inside");
+    check_direct_tls(r);
     check_admin(r);
 }
 

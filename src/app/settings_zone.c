@@ -30,6 +30,25 @@ static bool is_known(const app_texts *names, const char *name)
     return false;
 }
 
+static void add_name(app_reader *r, const char *name)
+{
+    app_texts *names = &r->settings->zone_names;
+    if (is_known(names, name)) return;
+    names->item = app_arena_more(r->arena, names->item, names->n, sizeof *names->item);
+    names->item[names->n++] = name;
+}
+
+/* A way laid by hand is the only one: the DNS must not add the other kind of SRV record to it (XEP-0368). */
+static void add_other_service(app_reader *r, const char *name)
+{
+    static const char *const prefix[] = {"_xmpp-server._tcp.", "_xmpps-server._tcp."};
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = strlen(prefix[i]);
+        if (strncmp(name, prefix[i], len) == 0)
+            add_name(r, app_arena_print(r->arena, "%s%s", prefix[1 - i], name + len));
+    }
+}
+
 void app_zone_check(app_reader *r)
 {
     app_settings *s = r->settings;
@@ -40,10 +59,9 @@ void app_zone_check(app_reader *r)
         if (!owner)
             app_refuse(r->problems, app_node_mark(at), "s.far.example. 60 IN A 192.0.2.7",
                        "dns.zone: \"%.80s\" is not a record: %s", s->zone.item[i], why);
-        else if (!is_known(&s->zone_names, owner)) {
-            s->zone_names.item = app_arena_more(r->arena, s->zone_names.item, s->zone_names.n,
-                                                sizeof *s->zone_names.item);
-            s->zone_names.item[s->zone_names.n++] = owner;
+        else {
+            add_name(r, owner);
+            add_other_service(r, owner);
         }
     }
 }

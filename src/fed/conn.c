@@ -178,7 +178,7 @@ void fed_conn_poke(fed_conn *c)
 
 static void start_tls(fed_conn *c)
 {
-    fed_tls_ask ask = {.role = c->role, .side = c->side};
+    fed_tls_ask ask = {.role = c->role, .side = c->side, .direct = c->direct};
     if (c->link != NULL)
         fed_link_tls_ask(c->link, &ask);
     else
@@ -353,6 +353,17 @@ void fed_on_connected(fed *f, fed_conn *c, const fed_addr *ours)
         c->opened_at = c->active_at = f->now;
         fed_conn_enter(c, FED_CONN_HEAD);
         fed_conn_poke(c);
+    }
+    fed_turn_end(f);
+}
+
+void fed_on_hello(fed *f, fed_conn *c)
+{
+    fed_turn_begin(f);
+    if (c->state == FED_CONN_HEAD) {
+        c->direct = true;
+        s2s_stream_hello(c->s);
+        fed_conn_walk(c);
     }
     fed_turn_end(f);
 }

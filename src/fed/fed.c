@@ -160,7 +160,7 @@ void fed_random_id(fed *f, char out[33])
 
 /* ---- accepting ---- */
 
-static fed_conn *accepted(fed *f, fed_side side, const fed_addr *peer, void *io)
+static fed_conn *accepted(fed *f, fed_side side, bool direct, const fed_addr *peer, void *io)
 {
     const fed_limits *limits = &f->config->limits;
     s2s_stream_config config;
@@ -172,10 +172,13 @@ static fed_conn *accepted(fed *f, fed_side side, const fed_addr *peer, void *io)
         s2s_domain_make(s2s_span_of(f->config->inside_name), &config.from) != S2S_E_OK)
         config.from = (s2s_domain){.len = 0};
     config.error_id = s2s_span_of(id);
+    config.direct_tls = direct;
     config.open.stanza = limits->stanza;
     config.max_pairs = side == FED_OUTSIDE ? limits->pairs_per_stream : limits->pairs_inside;
     config.max_out = limits->link_out;
-    return fed_conn_new(f, side, &config, io, peer);
+    fed_conn *c = fed_conn_new(f, side, &config, io, peer);
+    if (c != NULL) c->direct = direct;
+    return c;
 }
 
 /* What to say to whoever may not stay. OK: it may. */
@@ -187,33 +190,36 @@ static s2s_err objection(fed *f, fed_side side, const fed_addr *peer, fed_admiss
     return admission == FED_ADMIT_SERVE ? S2S_E_OK : S2S_E_TOO_MANY_CONNECTIONS;
 }
 
-static fed_conn *take_in(fed *f, fed_side side, const fed_addr *peer, void *io)
+static fed_conn *turn_away(fed *f, fed_admit *admit, const fed_addr *peer, s2s_err why)
+{
+    fed_admit_leave(f, admit);
+    fed_say_refused(f, peer, why);
+    return NULL;
+}
+
+/* Where TLS comes first no reason can be given in time: a handshake for it is what a flood would like. */
+static fed_conn *take_in(fed *f, fed_side side, bool direct, const fed_addr *peer, void *io)
 {
     fed_admit *admit = NULL;
     fed_admission admission = FED_ADMIT_SERVE;
     if (side == FED_OUTSIDE) admission = fed_admit_outside(f, peer, &admit);
-    if (admission == FED_ADMIT_RESET) {
-        fed_say_refused(f, peer, S2S_E_TOO_MANY_CONNECTIONS);
-        return NULL;
-    }
-    fed_conn *c = accepted(f, side, peer, io);
-    if (c == NULL) {
-        fed_admit_leave(f, admit);
-        fed_say_refused(f, peer, S2S_E_NOMEM);
-        return NULL;
-    }
+    if (admission == FED_ADMIT_RESET) return turn_away(f, NULL, peer, S2S_E_TOO_MANY_CONNECTIONS);
+    s2s_err why = objection(f, side, peer, admission);
+    if (why != S2S_E_OK && direct) return turn_away(f, admit, peer, why);
+    fed_conn *c = accepted(f, side, direct, peer, io);
+    if (c == NULL) return turn_away(f, admit, peer, S2S_E_NOMEM);
     c->admit = admit;
     fed_say_accepted(c);
-    s2s_err why = objection(f, side, peer, admission);
     if (why != S2S_E_OK) fed_conn_close(c, why, (s2s_span){NULL, 0});
+    if (direct) fed_conn_poke(c);
     return c;
 }
 
 /* A refusal has something to send, so that the object outlives the turn. */
-fed_conn *fed_on_accept(fed *f, fed_side side, const fed_addr *peer, void *io)
+fed_conn *fed_on_accept(fed *f, fed_side side, bool direct, const fed_addr *peer, void *io)
 {
     fed_turn_begin(f);
-    fed_conn *c = take_in(f, side, peer, io);
+    fed_conn *c = take_in(f, side, direct, peer, io);
     fed_turn_end(f);
     return c;
 }

@@ -19,8 +19,12 @@ fed *fed_new(const fed_config *config, const fed_world *world, void *w);
 void fed_free(fed *f);
 
 /* ---- what the world tells ---- */
-/* A connection was accepted. Gives its object, NULL: refuse (reset it): too many. `io` is the world's handle for it. */
-fed_conn *fed_on_accept(fed *f, fed_side side, const fed_addr *peer, void *io);
+/* A connection was accepted. Gives its object, NULL: refuse (reset it): too many. `io` is the world's handle for it. `direct`:
+ * on an address where TLS comes first; it is begun at once. */
+fed_conn *fed_on_accept(fed *f, fed_side side, bool direct, const fed_addr *peer, void *io);
+/* Before any bytes of an accepted connection: the first of them is that of a TLS handshake, not of XML (XEP-0368). The
+ * world keeps it for start_tls, which follows unless the connection is being closed. */
+void fed_on_hello(fed *f, fed_conn *c);
 void fed_on_connected(fed *f, fed_conn *c, const fed_addr *ours);
 void fed_on_bytes(fed *f, fed_conn *c, s2s_span plaintext); /* at most 64 KiB */
 void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info);
@@ -70,6 +74,7 @@ typedef struct fed_conn_view {
     s2s_domain ours, theirs; /* of the stream headers; len 0: not known yet */
     const char *server;      /* trunk or inside connection: name of the local server, else "" */
     const fed_tls_info *tls; /* NULL: clear */
+    bool direct;             /* that TLS came first */
     unsigned pairs;
     uint64_t stanzas_in, stanzas_out, since_ms;
 } fed_conn_view;

@@ -38,6 +38,17 @@ static const fed_server *first_at(const fed_conn *c)
     return NULL;
 }
 
+/* Under direct TLS nobody has said yet who it is: then any of those it may be counts. */
+bool fed_inside_asks_cert(const fed_conn *c)
+{
+    const fed_config *config = c->f->config;
+    if (c->server != NULL) return c->server->trust_certificate;
+    for (size_t i = 0; i < config->n_servers; i++)
+        if (config->servers[i].trust_certificate && trusts(&config->servers[i], &c->peer))
+            return true;
+    return false;
+}
+
 /* May this connection speak for the domain? */
 static bool speaks_for(const fed_conn *c, const s2s_domain *from, s2s_proof *proof)
 {

@@ -52,13 +52,25 @@ static void give_up(fed *f, fed_timer *timer)
     fed_conn_end(l->conn, tcp ? S2S_E_TCP_TIMEOUT : S2S_E_NEGOTIATION_TIMEOUT, (s2s_span){NULL, 0});
 }
 
+static s2s_tls_level tls_level(const fed_target *t)
+{
+    if (t->server != NULL) return t->server->tls;
+    return fed_config_policy(t->f->config, &t->domain)->tls;
+}
+
 static fed_plan *plan_for(const fed_target *t)
 {
     const fed *f = t->f;
     const fed_server *server = t->server;
-    if (server == NULL) return fed_plan_new(f->config, &t->domain, f->world->random, f->w);
-    if (server->n_addr > 0) return fed_plan_new_fixed(server->addr, server->n_addr);
-    return fed_plan_new_inside(f->config, &server->host, f->world->random, f->w);
+    fed_plan *p = NULL;
+    if (server == NULL)
+        p = fed_plan_new(f->config, &t->domain, f->world->random, f->w);
+    else if (server->n_addr > 0)
+        p = fed_plan_new_fixed(server->addr, server->n_addr);
+    else
+        p = fed_plan_new_inside(f->config, &server->host, f->world->random, f->w);
+    if (p != NULL && tls_level(t) == S2S_TLS_NONE) fed_plan_without_direct(p);
+    return p;
 }
 
 fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain *to)
@@ -176,12 +188,6 @@ static void broke(fed_link *l, s2s_err why)
 
 /* ---- attempts ---- */
 
-static s2s_tls_level tls_level(const fed_link *l)
-{
-    if (l->target->server != NULL) return l->target->server->tls;
-    return fed_config_policy(l->f->config, &l->target->domain)->tls;
-}
-
 /* Room for the longest stanza behind what made the pairs wait. */
 static size_t most_out(const fed_limits *limits)
 {
@@ -197,7 +203,8 @@ static fed_conn *attempt_conn(fed_link *l)
     s2s_stream_config_init(&config, S2S_INITIATING);
     config.from = l->from;
     config.to = l->to;
-    config.tls = tls_level(l);
+    config.tls = tls_level(l->target);
+    config.direct_tls = l->direct;
     config.try_external = !inside && local != NULL && local->certificate && !l->no_external;
     config.open.stanza = limits->stanza;
     config.max_pairs = inside ? limits->pairs_inside : limits->pairs_per_stream;
@@ -220,6 +227,7 @@ static void attempt(fed_link *l)
     c->ours = l->from;
     c->theirs = l->to;
     c->server = l->target->server;
+    c->direct = l->direct;
     l->conn = c;
     c->io = l->f->world->dial(l->f->w, c, c->side, &l->endpoint);
     if (c->io == NULL) fed_conn_end(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
@@ -297,6 +305,7 @@ static bool step(fed_link *l)
     case FED_PLAN_DIAL: break;
     }
     l->endpoint = l->target->endpoint = next.addr;
+    l->direct = next.direct;
     l->no_external = l->full = false;
     if (join(l)) return false;
     attempt(l);

@@ -7,13 +7,20 @@
 typedef struct target {
     s2s_domain host;
     uint16_t port;
+    bool direct;
 } target;
+
+typedef struct endpoint {
+    fed_addr addr;
+    bool direct;
+} endpoint;
 
 typedef enum plan_state { PLAN_SRV, PLAN_TARGETS } plan_state;
 
 struct fed_plan {
     const fed_config *config; /* NULL: fixed endpoints */
     bool guarded;
+    bool without_direct;
     s2s_domain domain;
     fed_plan_random random;
     void *ctx;
@@ -31,23 +38,23 @@ struct fed_plan {
     size_t most_targets;
     size_t at; /* the target whose addresses are asked next */
 
-    fed_addr *addrs; /* every endpoint found so far; those before `given` were given */
-    size_t n_addrs;
-    size_t most_addrs;
+    endpoint *ends; /* found so far; those before `given` were given */
+    size_t n_ends;
+    size_t most_ends;
     size_t given;
 };
 
 /* ---- life ---- */
 
-static fed_plan *plan_alloc(size_t targets, size_t addrs)
+static fed_plan *plan_alloc(size_t targets, size_t ends)
 {
     fed_plan *p = calloc(1, sizeof *p);
     if (p == NULL) return NULL;
     p->most_targets = targets;
-    p->most_addrs = addrs;
+    p->most_ends = ends;
     p->targets = calloc(targets + 1, sizeof *p->targets);
-    p->addrs = calloc(addrs + 1, sizeof *p->addrs);
-    if (p->targets != NULL && p->addrs != NULL) return p;
+    p->ends = calloc(ends + 1, sizeof *p->ends);
+    if (p->targets != NULL && p->ends != NULL) return p;
     fed_plan_free(p);
     return NULL;
 }
@@ -79,8 +86,9 @@ fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n)
     fed_plan *p = plan_alloc(0, n);
     if (p == NULL) return NULL;
     p->state = PLAN_TARGETS;
-    if (n > 0) memcpy(p->addrs, addrs, n * sizeof *addrs);
-    p->n_addrs = n;
+    for (size_t i = 0; i < n; i++)
+        p->ends[i].addr = addrs[i];
+    p->n_ends = n;
     return p;
 }
 
@@ -88,8 +96,13 @@ void fed_plan_free(fed_plan *p)
 {
     if (p == NULL) return;
     free(p->targets);
-    free(p->addrs);
+    free(p->ends);
     free(p);
+}
+
+void fed_plan_without_direct(fed_plan *p)
+{
+    p->without_direct = true;
 }
 
 /* ---- what to do next ---- */
@@ -110,9 +123,11 @@ static fed_plan_step ask(fed_plan *p, fed_query query, const s2s_domain *name)
 
 static fed_plan_step dial(fed_plan *p)
 {
+    const endpoint *e = &p->ends[p->given++];
     fed_plan_step step = {
         .kind = FED_PLAN_DIAL,
-        .addr = p->addrs[p->given++],
+        .addr = e->addr,
+        .direct = e->direct,
         .secure = p->srv_secure && p->addr_secure,
     };
     if (p->at > 0) step.name = p->targets[p->at - 1].host;
@@ -122,7 +137,7 @@ static fed_plan_step dial(fed_plan *p)
 fed_plan_step fed_plan_next(fed_plan *p)
 {
     if (p->state == PLAN_SRV) return ask(p, FED_QUERY_SRV, &p->domain);
-    if (p->given < p->n_addrs) return dial(p);
+    if (p->given < p->n_ends) return dial(p);
     if (p->at < p->n_targets) return ask(p, FED_QUERY_ADDR, &p->targets[p->at].host);
     return (fed_plan_step){.kind = FED_PLAN_END, .why = end_why(p)};
 }
@@ -137,7 +152,7 @@ unsigned fed_plan_given(const fed_plan *p)
     return (unsigned)p->given;
 }
 
-/* ---- the SRV answer: RFC 2782 ---- */
+/* ---- the SRV answer: RFC 2782, both kinds as if they were one (XEP-0368) ---- */
 
 /* The records that may still be drawn. */
 typedef struct pool {
@@ -167,6 +182,10 @@ static void pool_sift(pool *pl, fed_plan *p)
 {
     for (size_t i = 0; i < pl->n; i++) {
         const fed_srv *srv = &pl->srv[i];
+        if (srv->direct && p->without_direct) {
+            pool_remove(pl, i);
+            continue;
+        }
         bool none = srv->target.len == 0;
         bool blocked = !none && srv->port != 0 && !port_allowed(p, srv->port);
         p->no_service = p->no_service || none;
@@ -175,7 +194,7 @@ static void pool_sift(pool *pl, fed_plan *p)
     }
 }
 
-/* Uniform in [0, most]. The bias of the remainder is below 2^-36: sums of weights have 26 bits. */
+/* Uniform in [0, most]. The bias of the remainder is below 2^-36: sums of weights have 27 bits. */
 static uint64_t draw(fed_plan *p, uint64_t most)
 {
     uint64_t r;
@@ -222,11 +241,13 @@ static size_t pool_meet(const pool *pl, const group *g, uint64_t drawn, uint64_t
     return 0;
 }
 
-static void add_target(fed_plan *p, const s2s_domain *host, uint16_t port)
+static void add_target(fed_plan *p, const s2s_domain *host, uint16_t port, bool direct)
 {
-    for (size_t i = 0; i < p->n_targets; i++)
-        if (p->targets[i].port == port && s2s_domain_eq(&p->targets[i].host, host)) return;
-    p->targets[p->n_targets++] = (target){.host = *host, .port = port};
+    for (size_t i = 0; i < p->n_targets; i++) {
+        const target *t = &p->targets[i];
+        if (t->port == port && t->direct == direct && s2s_domain_eq(&t->host, host)) return;
+    }
+    p->targets[p->n_targets++] = (target){.host = *host, .port = port, .direct = direct};
 }
 
 static void order_targets(fed_plan *p, const fed_dns *dns)
@@ -241,7 +262,7 @@ static void order_targets(fed_plan *p, const fed_dns *dns)
         uint64_t zero = drawn == 0 && g.zeros > 1 ? draw(p, g.zeros - 1) : 0;
         size_t i = pool_meet(&pl, &g, drawn, zero);
         pool_remove(&pl, i);
-        add_target(p, &dns->srv[i].target, dns->srv[i].port);
+        add_target(p, &dns->srv[i].target, dns->srv[i].port, dns->srv[i].direct);
     }
 }
 
@@ -250,7 +271,7 @@ static void take_srv(fed_plan *p, const fed_dns *dns)
     p->state = PLAN_TARGETS;
     p->srv_secure = dns->secure;
     if (dns->err == S2S_E_DNS_NOT_FOUND) /* RFC 6120 3.2.2 */
-        add_target(p, &p->domain, FED_PLAN_PORT);
+        add_target(p, &p->domain, FED_PLAN_PORT, false);
     else if (dns->err != S2S_E_OK)
         p->failed = true; /* a failure is not "no record": no fallback */
     else
@@ -259,25 +280,26 @@ static void take_srv(fed_plan *p, const fed_dns *dns)
 
 /* ---- the addresses of one target ---- */
 
-static bool known(const fed_plan *p, const fed_addr *a)
+/* A port may speak both, so direct TLS there is another endpoint. */
+static bool known(const fed_plan *p, const endpoint *e)
 {
-    for (size_t i = 0; i < p->n_addrs; i++)
-        if (fed_addr_eq(&p->addrs[i], a)) return true;
+    for (size_t i = 0; i < p->n_ends; i++)
+        if (p->ends[i].direct == e->direct && fed_addr_eq(&p->ends[i].addr, &e->addr)) return true;
     return false;
 }
 
 /* Adds the next usable address of that family; *at moves behind it. False: there is none. */
-static bool add_addr(fed_plan *p, const fed_dns *dns, uint8_t family, uint16_t port, size_t *at)
+static bool add_addr(fed_plan *p, const fed_dns *dns, uint8_t family, const target *t, size_t *at)
 {
     while (*at < dns->n_addr) {
-        fed_addr a = dns->addr[(*at)++];
-        a.port = port;
-        if (a.family != family || known(p, &a)) continue;
-        if (p->guarded && !fed_config_may_dial(p->config, &a)) {
+        endpoint e = {.addr = dns->addr[(*at)++], .direct = t->direct};
+        e.addr.port = t->port;
+        if (e.addr.family != family || known(p, &e)) continue;
+        if (p->guarded && !fed_config_may_dial(p->config, &e.addr)) {
             p->blocked++;
             continue;
         }
-        p->addrs[p->n_addrs++] = a;
+        p->ends[p->n_ends++] = e;
         return true;
     }
     return false;
@@ -295,13 +317,13 @@ static void take_addrs(fed_plan *p, const fed_dns *dns)
     size_t left = p->config->limits.addrs_per_target;
     size_t at6 = 0, at4 = 0;
     for (bool more = true; more && left > 0;) {
-        bool six = add_addr(p, dns, 6, t->port, &at6);
+        bool six = add_addr(p, dns, 6, t, &at6);
         left -= six ? 1 : 0;
-        bool four = left > 0 && add_addr(p, dns, 4, t->port, &at4);
+        bool four = left > 0 && add_addr(p, dns, 4, t, &at4);
         left -= four ? 1 : 0;
         more = six || four;
     }
-    S2S_ASSERT(p->n_addrs <= p->most_addrs);
+    S2S_ASSERT(p->n_ends <= p->most_ends);
 }
 
 void fed_plan_answer(fed_plan *p, const fed_dns *dns)

@@ -1,4 +1,4 @@
-/* plan.h - which endpoints to try for a domain, in which order (RFC 6120 3.2, RFC 2782).
+/* plan.h - which endpoints to try for a domain, in which order (RFC 6120 3.2, RFC 2782, XEP-0368).
  * For:    turning DNS answers, or a fixed list, into endpoints one after another.
  * Never:  asks DNS, dials or knows a clock: it says what it wants next.
  * Owner:  one attempt to reach a domain. Heap object; the settings are borrowed for its life.
@@ -15,7 +15,7 @@
 typedef struct fed_plan fed_plan;
 
 #define FED_PLAN_PORT    5269 /* RFC 6120 3.2.2 */
-#define FED_PLAN_SRV_MAX 1024 /* records of one answer that are looked at */
+#define FED_PLAN_SRV_MAX 2048 /* records of one answer that are looked at */
 
 typedef enum fed_plan_kind { FED_PLAN_ASK, FED_PLAN_DIAL, FED_PLAN_END } fed_plan_kind;
 
@@ -26,6 +26,7 @@ typedef struct fed_plan_step {
         name; /* ASK: the name to ask for. DIAL: the host whose address it is (SRV target, or the domain itself);
                         len 0 for fixed endpoints */
     fed_addr addr; /* DIAL */
+    bool direct;   /* DIAL: TLS comes first */
     bool secure;   /* DIAL: every DNS answer on the way to it was secure (DNSSEC) */
     s2s_err
         why; /* END: S2S_E_DNS_NOT_FOUND, _DNS_NO_SERVICE, _DNS_FAILED, _DNS_BLOCKED (no endpoint was ever given),
@@ -48,6 +49,9 @@ fed_plan *fed_plan_new_inside(const fed_config *config, const s2s_domain *host,
 fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n);
 
 void fed_plan_free(fed_plan *p); /* accepts NULL */
+
+/* Records of direct TLS count for nothing: policy wants no TLS. Before the first answer. */
+void fed_plan_without_direct(fed_plan *p);
 
 /* Asked twice without an answer between, ASK is repeated; DIAL moves on with every call; END stays. */
 fed_plan_step fed_plan_next(fed_plan *p);

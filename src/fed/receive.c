@@ -27,8 +27,7 @@ void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bo
 
 void fed_receive_tls_ask(const fed_conn *c, fed_tls_ask *ask)
 {
-    ask->ask_client_cert =
-        c->side == FED_OUTSIDE || (c->server != NULL && c->server->trust_certificate);
+    ask->ask_client_cert = c->side == FED_OUTSIDE || fed_inside_asks_cert(c);
     if (c->side == FED_OUTSIDE) ask->ours = c->ours;
 }
 

@@ -21,6 +21,7 @@ void fed_inside_prove(fed_conn *c, const s2s_event *ev);
 
 /* May whoever connects from there be a local server's? For accept on the inside. */
 bool fed_inside_known(const fed *f, const fed_addr *peer);
+bool fed_inside_asks_cert(const fed_conn *c); /* is it to show a certificate? */
 
 /* Answers the head: `as` in the header, a fresh id. */
 void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external,

@@ -105,9 +105,11 @@ static void put_conn(line *l, const fed_conn *c)
     if (c->server != NULL) put(l, "server", c->server->name);
 }
 
+/* How TLS came about, and which. */
 static void put_tls(line *l, const fed_conn *c)
 {
-    put(l, "tls", c->in_tls ? c->tls.version : "none");
+    put(l, "tls", !c->in_tls ? "none" : c->direct ? "direct" : "starttls");
+    if (c->in_tls) put(l, "version", c->tls.version);
     if (c->in_tls && c->tls.resumed) put(l, "resumed", "yes");
 }
 
@@ -209,6 +211,7 @@ void fed_say_attempt_ended(fed_link *k, s2s_err why, s2s_span detail)
     put_target(&l, k->target);
     if (k->conn != NULL) put_number(&l, "conn", k->conn->id);
     put_addr(&l, "endpoint", &k->endpoint);
+    if (k->direct) put(&l, "tls", "direct");
     put_why(&l, why);
     if (k->cond != NULL) put(&l, "condition", k->cond);
     put_span(&l, "detail", detail);

@@ -123,6 +123,7 @@ struct fed_link {
     fed_hook lookup;     /* on f->lookups, or on f->lookups_waiting */
     fed_plan_step ask;   /* what waits there */
     fed_addr endpoint;   /* family 0: none yet */
+    bool direct;         /* TLS comes first there */
     fed_conn *conn;      /* of the attempt, or of the link */
     fed_timer timer;     /* the plan's deadline */
     bool exclusive;   /* made for a pair that was refused elsewhere: shares nobody's connection */
@@ -180,6 +181,7 @@ struct fed_conn {
     bool lost;        /* the world has ended it: nothing to close */
     s2s_domain ours, theirs;
     fed_tls_info tls;
+    bool direct; /* TLS comes first */
     bool in_tls;
     uint64_t sent; /* plaintext bytes the world took */
     /* time, all ms */

@@ -27,19 +27,21 @@ const char *fed_addr_print(const fed_addr *a,
 bool fed_addr_eq(const fed_addr *a, const fed_addr *b); /* port included */
 
 typedef enum fed_query {
-    FED_QUERY_SRV,
-    FED_QUERY_ADDR
-} fed_query; /* _xmpp-server._tcp.NAME SRV; A and AAAA of NAME */
+    FED_QUERY_SRV, /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV, in one answer */
+    FED_QUERY_ADDR /* A and AAAA of NAME */
+} fed_query;
 
 typedef struct fed_srv {
     uint16_t priority, weight, port;
     s2s_domain
         target; /* len 0: the root, "no service". Targets of bad syntax are left out by the resolver */
+    bool direct; /* of _xmpps-server: TLS comes first (XEP-0368) */
 } fed_srv;
 
 typedef struct fed_dns {
-    s2s_err
-        err; /* OK, DNS_NOT_FOUND (NXDOMAIN or no data), DNS_FAILED (SERVFAIL, bogus, timeout) */
+    /* OK: one half at least (kind of SRV, family of addresses) brought records. DNS_NOT_FOUND: NXDOMAIN or no data of both.
+     * DNS_FAILED: SERVFAIL or timeout of one and nothing of the other; bogus, either. */
+    s2s_err err;
     bool secure;        /* DNSSEC */
     uint32_t ttl;       /* seconds */
     const fed_srv *srv; /* lent for the call */
@@ -64,6 +66,7 @@ typedef struct fed_tls_ask {
     bool ask_client_cert; /* server */
     bool
         full; /* client: resuming went wrong there: a full handshake, and for a while none is resumed */
+    bool direct; /* TLS comes first: ALPN is offered and looked at */
     fed_side side;
 } fed_tls_ask;
 
@@ -83,7 +86,8 @@ typedef struct fed_world {
     /* Opens a TCP connection for c. Answer by fed_on_connected or fed_on_lost. Gives the handle that all calls below take;
      * NULL: could not even begin (no descriptor): fed treats it as S2S_E_RESOURCE. */
     void *(*dial)(void *w, fed_conn *c, fed_side side, const fed_addr *to);
-    /* Writes what fed_conn_out still holds, then does the handshake. Answer by fed_on_tls or fed_on_lost. */
+    /* Writes what fed_conn_out still holds, then does the handshake. Answer by fed_on_tls or fed_on_lost. May be called from
+     * inside fed_on_accept. */
     void (*start_tls)(void *w, void *io, const fed_tls_ask *ask);
     /* Judges the peer's chain against a reference domain (RFC 6120 13.7.2). OK or one of S2S_E_CERT_*. Synchronous. */
     s2s_err (*judge)(void *w, void *io, const s2s_domain *reference, fed_side side);

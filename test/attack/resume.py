@@ -66,7 +66,7 @@ def sessions(daemon):
         if (far.offered, far.resumed) != (offered, resumed):
             raise Mismatch(f"message {number}: offered {far.offered}, resumed {far.resumed}")
         told = link()[0]
-        if told["resumed"] != resumed[-1] or told["tls"] != "TLSv1.3":
+        if told["resumed"] != resumed[-1] or told["version"] != "TLSv1.3":
             raise Mismatch(f"message {number}: the status says {told}")
         pair = [p for p in daemon.status()["pairs"] if p["to"] == "far.example"][0]
         if pair["proof"] != "certificate":

@@ -13,6 +13,7 @@ from stage import Mismatch, Daemon
 
 from real import Workshop  # stage.py has put the dialogues' folder on the path
 
+import direct
 import flood
 import garbage
 import resets
@@ -32,7 +33,7 @@ def arguments():
 
 def attacks():
     """(function, its scene) by name; the first line of a function's text is the test's name."""
-    for room in (garbage, resets, resume, flood, slow):
+    for room in (garbage, direct, resets, resume, flood, slow):
         for act, scene in room.ATTACKS:
             yield act, scene
 

@@ -130,7 +130,7 @@ def closing_table(tell, stage, talks):
             pair = next(p for p in status["pairs"] if (p["from"], p["to"]) == (a, b))
             link = links.get(pair.get("link"), {})
             proof, _tls = seen_outside(stage, direction, inner, remote)
-            rows.append([f"{a} -> {b}", link.get("peer", ""), link.get("tls", ""), proof,
+            rows.append([f"{a} -> {b}", link.get("peer", ""), " ".join((link.get("tls", ""), link.get("version", ""))), proof,
                          pair["stanzas"], f"{median[direction]:.1f} ms"])
     tell.table(["pair", "endpoint", "TLS", "proof", "stanzas", "ping, median"], rows)
 

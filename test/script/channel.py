@@ -56,6 +56,8 @@ class Channel:
                 data = None
             except ssl.SSLError as error:
                 data, self.notified = b"", isinstance(error, ssl.SSLZeroReturnError)
+            if data and not self.tls and data[:2] == b"\x15\x03":  # an alert: no XML, and the end follows
+                continue
             if data:
                 return data
             if self.tls and data == b"":

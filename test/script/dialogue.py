@@ -90,7 +90,7 @@ class Dialogue:
     def _world(self, word, rest, path):
         if word == "remote":
             self.world.remotes.append(rest)
-        elif word in ("srv", "addr", "dnsfail"):
+        elif word in ("srv", "srvs", "addr", "dnsfail"):
             self.world.zone.append([word] + rest.split())
         elif word == "peer":
             name, *facts = rest.split()

@@ -77,9 +77,10 @@ class Real:
             lines += [f"_xmpp-server._tcp.{remote}. 60 IN SRV 0 0 5269 xmpp.{remote}.",
                       f"xmpp.{remote}. 60 IN A {self.address[remote][0]}"]
         for row in self.world.zone:
-            if row[0] == "srv":
+            if row[0] in ("srv", "srvs"):
                 target = "." if row[5] == "." else row[5] + "."
-                lines.append(f"_xmpp-server._tcp.{row[1]}. 60 IN SRV {row[2]} {row[3]} {row[4]} {target}")
+                service = "_xmpp-server" if row[0] == "srv" else "_xmpps-server"
+                lines.append(f"{service}._tcp.{row[1]}. 60 IN SRV {row[2]} {row[3]} {row[4]} {target}")
             elif row[0] == "addr":
                 where = self.address.get(row[2], self.address[row[1]])[0]
                 lines.append(f"{row[1]}. 60 IN {'AAAA' if ':' in where else 'A'} {where}")
@@ -100,7 +101,8 @@ class Real:
                            "proof": facts.get("proof", "certificate,dialback").split(",")}
             if "allow" in facts:
                 peers[name]["allow"] = facts["allow"] == "yes"
-        return {"listen": {"outside": [f"{self.net}.1:5269"], "inside": [f"{self.net}.2:5269"],
+        return {"listen": {"outside": [f"{self.net}.1:5269"], "direct_tls": [f"{self.net}.1:5270"],
+                           "inside": [f"{self.net}.2:5269"],
                            "admin": os.path.join(self.folder, "admin.sock")},
                 "domains": domains,
                 "servers": {"hq": {"attach": "s2s", "address": [f"{self.net}.3:5269"],
@@ -136,9 +138,9 @@ class Real:
 
     def open(self, conn, side, number):
         sock = socket.socket()
-        sock.bind((f"{self.net}.{200 + number}" if side == "outside" else f"{self.net}.3", 0))
+        sock.bind((f"{self.net}.{200 + number}" if side != "inside" else f"{self.net}.3", 0))
         sock.settimeout(PATIENCE)
-        sock.connect((f"{self.net}.{1 if side == 'outside' else 2}", 5269))
+        sock.connect((f"{self.net}.{2 if side == 'inside' else 1}", 5270 if side == "direct" else 5269))
         self.channels[conn] = Channel(sock, True)
 
     def dialled(self, conn, who):
@@ -189,6 +191,7 @@ class Real:
         else:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.load_verify_locations(self.workshop.ca)
+        context.set_alpn_protocols(["xmpp-server"])
         if trust != "none":
             context.load_cert_chain(*self.workshop.certificate(trust, names))
         channel.handshake(context, "loc.example" if channel.client else None)

@@ -16,6 +16,7 @@ class Sim:
                                         stderr=subprocess.PIPE)
         self.conns, self.dials, self.refused, self.logs, self.ledgers = {}, [], set(), [], []
         self.address = {}
+        self.fresh = set()  # opened by us, and nothing was sent yet
         self.state = {}  # id -> {"out": bytes, "tls": line, "closed": bool}
         self.configure(world)
 
@@ -87,9 +88,10 @@ class Sim:
                 return self.settle_refusals()
 
     def open(self, conn, side, number):
-        peer = f"192.0.2.{number}:{40000 + len(self.conns)}" if side == "outside" else "10.0.0.10:40000"
+        peer = f"192.0.2.{number}:{40000 + len(self.conns)}" if side != "inside" else "10.0.0.10:40000"
         self.command(f"accept {side} {peer}")
         self.conns[conn] = self.last
+        self.fresh.add(conn)
 
     def dialled(self, conn, who):
         self.settle_refusals()
@@ -110,6 +112,7 @@ class Sim:
             raise Mismatch(f"a connection to {who} was tried")
 
     def send(self, conn, data):
+        self.fresh.discard(conn)
         self.command(f"bytes {self.conns[conn]} {data.hex()}")
         self.settle_refusals()
 
@@ -129,6 +132,9 @@ class Sim:
 
     def tls(self, conn, trust, names):
         state = self.state[self.conns[conn]]
+        if conn in self.fresh and not state["tls"]:  # the first byte is TLS: it is told from XML
+            self.command(f"hello {self.conns[conn]}")
+        self.fresh.discard(conn)
         if not state["tls"]:
             raise Mismatch(f"TLS was not begun{self.why(conn)}")
         state["tls"] = None

@@ -39,10 +39,14 @@ static void world_resolve(void *w, uint64_t ticket, fed_query what, const s2s_do
     s->asked++;
 }
 
-static sim_host *host_at(sim *s, const fed_addr *a)
+static sim_host *host_at(sim *s, const fed_addr *a, bool direct)
 {
-    for (size_t i = 0; i < s->n_hosts; i++)
-        if (fed_addr_eq(&s->hosts[i]->addr, a)) return s->hosts[i];
+    for (size_t i = 0; i < s->n_hosts; i++) {
+        sim_host *h = s->hosts[i];
+        fed_addr at = h->addr;
+        if (direct) at.port = SIM_DIRECT_PORT;
+        if (fed_addr_eq(&at, a) && (!direct || h->direct)) return h;
+    }
     return NULL;
 }
 
@@ -51,7 +55,9 @@ static void *world_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
     sim *s = w;
     sim_pipe *p = sim_pipe_new(s, side);
     p->fc = c;
-    p->to = host_at(s, to);
+    p->to = host_at(s, to, false);
+    p->direct = p->to == NULL && host_at(s, to, true) != NULL;
+    if (p->direct) p->to = host_at(s, to, true);
     p->dialled = true;
     s->dials++;
     return p;
@@ -237,6 +243,13 @@ void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, con
     if (strcmp(target, ".") != 0) row->srv.target = sim_domain(target);
 }
 
+void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned port,
+                        const char *target)
+{
+    sim_add_srv(s, name, priority, port, target);
+    s->zone[s->n_zone - 1].srv.direct = true;
+}
+
 void sim_add_addr(sim *s, const char *name, const char *addr)
 {
     fed_cidr one;
@@ -292,7 +305,8 @@ static bool answer_dial(sim_pipe *p)
         return true;
     }
     h->accepted++;
-    p->end = sim_end_new(h, p, S2S_RECEIVING, NULL, NULL);
+    p->end = sim_end_new(h, p, p->direct, NULL, NULL);
+    sim_end_walk(p->end);
     fed_addr ours = {.family = 4, .bytes = {192, 0, 2, 254}, .port = 40000};
     fed_on_connected(p->s->fed, p->fc, &ours);
     return true;
@@ -378,8 +392,12 @@ static bool meet_in_tls(sim_pipe *p)
 {
     bool quiet =
         s2s_buf_span(&p->send).len + s2s_buf_span(&p->recv).len + s2s_buf_span(&p->back).len == 0;
-    if (!p->fed_tls || p->end == NULL || !p->end->wants_tls || !quiet || p->fc == NULL)
-        return false;
+    if (!p->fed_tls || p->end == NULL || !quiet || p->fc == NULL) return false;
+    if (p->ask.direct && !p->end->direct) { /* a ClientHello where XML is spoken */
+        lose(p, S2S_E_TLS_HANDSHAKE);
+        return true;
+    }
+    if (!p->end->wants_tls || p->end->host->stalled) return false;
     p->fed_tls = false;
     if (resumes(p) && p->end->host->resume == SIM_RESUME_BREAKS) {
         lose(p, S2S_E_TLS_NOT_RESUMED);

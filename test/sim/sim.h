@@ -23,7 +23,7 @@ typedef struct sim_host sim_host;
 typedef struct sim_pipe sim_pipe;
 typedef struct sim_end sim_end;
 
-enum { SIM_MAX = 256, SIM_KERNEL = 32768 /* bytes of one kernel buffer */ };
+enum { SIM_MAX = 256, SIM_KERNEL = 32768 /* bytes of one kernel buffer */, SIM_DIRECT_PORT = 5270 };
 
 /* ---- servers of play ---- */
 
@@ -73,6 +73,7 @@ struct sim_host {
     bool accepts_external;
     bool slams_external; /* closes the connection when EXTERNAL is tried */
     bool closes_when_proved;
+    bool direct; /* its port 5270 is there, for direct TLS */
     sim_resume resume;
     s2s_err trust_resumed; /* in the chain shown when the session began */
     bool gave_session;
@@ -83,10 +84,12 @@ struct sim_host {
     unsigned proves; /* db:results it was asked to believe */
     /* as one that connects */
     bool uses_external;
-    bool one_conn; /* all pairs over one connection */
-    bool lies;     /* gives keys which are not its own */
-    bool denies;   /* says invalid to every question about its keys */
-    bool hides;    /* does not answer questions about its keys */
+    bool connects_direct; /* TLS comes first, on our common port */
+    bool at_direct_door;  /* ... or where only that is spoken */
+    bool one_conn;        /* all pairs over one connection */
+    bool lies;            /* gives keys which are not its own */
+    bool denies;          /* says invalid to every question about its keys */
+    bool hides;           /* does not answer questions about its keys */
     /* its certificate; it shows one when n_names > 0 */
     s2s_err trust;
     s2s_domain names[SIM_MAX];
@@ -150,6 +153,8 @@ void sim_serve(sim_host *h, const char *domain); /* one more; remotes: with SRV 
 void sim_local(sim *s, const char *domain, size_t server, bool certificate);
 void sim_zone_fails(sim *s, const char *name);
 void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, const char *target);
+void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned port,
+                        const char *target); /* _xmpps-server */
 void sim_add_addr(sim *s, const char *name, const char *addr);
 
 /* ---- time ---- */

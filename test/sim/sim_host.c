@@ -99,16 +99,19 @@ static void key_of(const sim_host *h, const s2s_domain *receiving, const s2s_dom
 
 /* ---- ends ---- */
 
-sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from,
+sim_end *sim_end_new(sim_host *h, sim_pipe *p, bool direct, const s2s_domain *from,
                      const s2s_domain *to)
 {
+    s2s_role role = from != NULL ? S2S_INITIATING : S2S_RECEIVING;
     sim_end *e = calloc(1, sizeof *e);
     s2s_stream_config config;
     S2S_ASSERT(e != NULL);
     e->host = h;
     e->pipe = p;
     e->role = role;
+    e->direct = direct;
     s2s_stream_config_init(&config, role);
+    config.direct_tls = direct;
     config.max_pairs = 100000;
     config.max_out = 64 * 1024 * 1024;
     config.open.stanza = 4 * 1024 * 1024;
@@ -349,8 +352,10 @@ sim_end *sim_connect(sim_host *h, const s2s_domain *from, const s2s_domain *to)
     sim_pipe *p = sim_pipe_new(h->s, h->side);
     fed_addr peer = h->addr;
     peer.port = (uint16_t)(40000 + p->id % 20000);
-    p->end = sim_end_new(h, p, S2S_INITIATING, from, to);
-    p->fc = fed_on_accept(h->s->fed, h->side, &peer, p);
+    p->end = sim_end_new(h, p, h->connects_direct || h->at_direct_door, from, to);
+    p->fc = fed_on_accept(h->s->fed, h->side, h->at_direct_door, &peer, p);
+    if (p->fc != NULL && h->connects_direct) fed_on_hello(h->s->fed, p->fc);
+    if (p->fc != NULL && p->end->direct) sim_end_walk(p->end); /* it says that it needs TLS */
     if (p->fc != NULL) return p->end;
     p->freed = p->fed_rst = true;
     return NULL;

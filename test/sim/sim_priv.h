@@ -28,6 +28,7 @@ struct sim_pipe {
     fed_conn *fc; /* NULL: fed is through with it */
     sim_end *end; /* NULL: not connected yet, or the host is through with it */
     sim_host *to; /* dialled by fed */
+    bool direct;  /* ... at its port for direct TLS */
     bool dialled; /* still to be answered */
     bool freed;   /* by world.close or lost: any further use of the handle is a fault */
     bool dirty;
@@ -55,6 +56,7 @@ struct sim_end {
     s2s_domain from, to;
     sim_pending *pending;
     size_t n_pending;
+    bool direct;
     bool wants_tls;
     bool over; /* flush, then FIN */
     bool deaf;
@@ -65,8 +67,9 @@ struct sim_end {
 };
 
 sim_pipe *sim_pipe_new(sim *s, fed_side side);
-sim_end *sim_end_new(sim_host *h, sim_pipe *p, s2s_role role, const s2s_domain *from,
-                     const s2s_domain *to);
+/* `direct`: TLS comes first. */
+sim_end *sim_end_new(sim_host *h, sim_pipe *p, bool direct, const s2s_domain *from,
+                     const s2s_domain *to); /* from NULL: receiving */
 void sim_end_free(sim_end *e);
 void sim_end_feed(sim_end *e, s2s_span bytes); /* and acts on what it says */
 void sim_end_walk(sim_end *e);

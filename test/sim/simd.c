@@ -4,12 +4,14 @@
  *   local DOMAIN SERVER CERT(0|1)              server NAME ADDR:PORT TRUST-CIDR TLS(none|optional|required)
  *   peer PATTERN ALLOW(0|1) TLS PROOFS(bits)   limit NAME VALUE        own ADDR:PORT    doubt bounce|resend|drop
  *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       dnsfail NAME     private CIDR
+ *   srvs ...                                   (the same of _xmpps-server: direct TLS)
  *   start
- *   accept outside|inside ADDR:PORT            -> conn N
+ *   accept outside|direct|inside ADDR:PORT     -> conn N
+ *   hello N                                    the peer's first byte is TLS
  *   bytes N HEX      tls N TRUST NAME,NAME     (TRUST: ok none untrusted expired; names: what the certificate covers)
  *   connected N      lost N ERRNAME            acked N on|off (does the peer's kernel acknowledge? on at first)
  *   advance MS       ledger in|out             drain MS   drained
- * Effects: out N HEX, starttls N server|client OURS SNI ASK, dial N outside|inside ADDR, close N graceful|abrupt,
+ * Effects: out N HEX, starttls N server|client OURS SNI ASK DIRECT, dial N outside|inside ADDR, close N graceful|abrupt,
  *          pause N 0|1, log EVENT key=value...
  */
 #include <openssl/evp.h>
@@ -158,9 +160,9 @@ static void world_start_tls(void *w, void *io, const fed_tls_ask *ask)
 {
     sim_conn *c = io;
     take_out(w, c);
-    printf("starttls %u %s %s %s %d\n", c->id, ask->role == S2S_INITIATING ? "client" : "server",
+    printf("starttls %u %s %s %s %d %d\n", c->id, ask->role == S2S_INITIATING ? "client" : "server",
            ask->ours.len ? ask->ours.text : "-", ask->sni.len ? ask->sni.text : "-",
-           ask->ask_client_cert ? 1 : 0);
+           ask->ask_client_cert ? 1 : 0, ask->direct ? 1 : 0);
 }
 
 static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
@@ -460,11 +462,12 @@ static void add_zone(sim_daemon *d, char **words)
     row->name = domain_of(words[1]);
     if (!strcmp(words[0], "dnsfail")) {
         row->fails = true;
-    } else if (!strcmp(words[0], "srv")) {
+    } else if (!strncmp(words[0], "srv", 3)) {
         row->is_srv = true;
         row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]),
                              .weight = (uint16_t)number_of(words[3]),
-                             .port = (uint16_t)number_of(words[4])};
+                             .port = (uint16_t)number_of(words[4]),
+                             .direct = words[0][3] == 's'};
         if (words[5] && strcmp(words[5], ".")) row->srv.target = domain_of(words[5]);
     } else {
         fed_cidr one = cidr_of(words[2]);
@@ -483,7 +486,8 @@ static bool configure(sim_daemon *d, char **words)
         add_policy(d, words);
     else if (!strcmp(verb, "limit"))
         set_limit(d, words[1], number_of(words[2]));
-    else if (!strcmp(verb, "srv") || !strcmp(verb, "addr") || !strcmp(verb, "dnsfail"))
+    else if (!strcmp(verb, "srv") || !strcmp(verb, "srvs") || !strcmp(verb, "addr") ||
+             !strcmp(verb, "dnsfail"))
         add_zone(d, words);
     else if (!strcmp(verb, "private"))
         d->private_ok[d->config.n_allow_private++] = cidr_of(words[1]);
@@ -505,8 +509,8 @@ static void do_accept(sim_daemon *d, char **words)
     sim_conn *c = conn_new(d);
     fed_addr peer = addr_of(words[2]);
     printf("conn %u\n", c->id);
-    c->fed =
-        fed_on_accept(d->fed, strcmp(words[1], "outside") ? FED_INSIDE : FED_OUTSIDE, &peer, c);
+    c->fed = fed_on_accept(d->fed, strcmp(words[1], "inside") ? FED_OUTSIDE : FED_INSIDE,
+                           strcmp(words[1], "direct") == 0, &peer, c);
     if (!c->fed) printf("close %u abrupt\n", c->id);
 }
 
@@ -579,7 +583,10 @@ static void command(sim_daemon *d, char **words)
         do_bytes(d, words);
     else if (!strcmp(verb, "tls"))
         do_tls(d, words);
-    else if (!strcmp(verb, "connected")) {
+    else if (!strcmp(verb, "hello")) {
+        sim_conn *c = conn_of(d, words[1]);
+        if (c->fed) fed_on_hello(d->fed, c->fed);
+    } else if (!strcmp(verb, "connected")) {
         sim_conn *c = conn_of(d, words[1]);
         fed_addr ours = {.family = 4, .bytes = {192, 0, 2, 254}, .port = 40000};
         if (c->fed) fed_on_connected(d->fed, c->fed, &ours);

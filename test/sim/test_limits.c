@@ -57,7 +57,7 @@ static void one_network_is_one_address(void **state)
     far->addr = a;
     sim_open(far, "far.example", "loc.example");
     b.bytes[15] = 1;
-    assert_null(fed_on_accept(s->fed, FED_OUTSIDE, &b, &handle)); /* the same /64 */
+    assert_null(fed_on_accept(s->fed, FED_OUTSIDE, false, &b, &handle)); /* the same /64 */
     b.bytes[7] = 2;
     far->addr = b;
     sim_open(far, "far.example", "loc.example");

@@ -20,6 +20,7 @@ typedef struct hall {
     app_settings *s;
     uint16_t port;
     unsigned came[2]; /* by fed_side */
+    unsigned direct;  /* of them, where TLS comes first */
 } hall;
 
 static struct sockaddr_in address(const char *host, uint16_t port)
@@ -34,22 +35,23 @@ static struct sockaddr_in address(const char *host, uint16_t port)
     return in;
 }
 
-static void came(void *ctx, fed_side side, int fd, const io_addr *peer)
+static void came(void *ctx, fed_side side, bool direct, int fd, const io_addr *peer)
 {
     hall *h = ctx;
     assert_int_equal(peer->family, 4); /* unmapped */
     h->came[side]++;
+    h->direct += direct ? 1 : 0;
     close(fd);
 }
 
-static app_settings *load(const char *outside, const char *inside)
+static app_settings *load(const char *outside, const char *inside, const char *direct)
 {
     char text[512];
     int n = snprintf(text, sizeof text,
-                     "listen: {outside: [%s], inside: [%s]}\n"
+                     "listen: {outside: [%s], inside: [%s]%s%s}\n"
                      "domains: {example.org: {server: hq, certificate: org.pem}}\n"
                      "servers: {hq: {address: \"10.0.0.10:5270\", trust: 10.0.0.10}}\n",
-                     outside, inside);
+                     outside, inside, direct[0] ? ", direct_tls: " : "", direct);
     fixture_write("doors.yaml", text, (size_t)n, 0644);
     app_problems *problems = app_problems_new("doors.yaml");
     app_settings *s = app_settings_load("doors.yaml", problems);
@@ -71,7 +73,7 @@ static hall *open_hall(const char *outside, const char *inside)
     h->port = fixture_port();
     snprintf(a, sizeof a, "\"%s:%u\"", outside, h->port);
     snprintf(b, sizeof b, "\"%s:%u\"", inside, h->port);
-    h->s = load(a, b);
+    h->s = load(a, b, "");
     return h;
 }
 
@@ -82,15 +84,20 @@ static void close_hall(hall *h)
     free(h);
 }
 
-static void knock(hall *h, const char *host)
+static void knock_at(hall *h, const char *host, uint16_t port)
 {
-    struct sockaddr_in in = address(host, h->port);
+    struct sockaddr_in in = address(host, port);
     unsigned before = h->came[0] + h->came[1];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
     while (h->came[0] + h->came[1] == before)
         io_loop_turn(h->loop, true);
     close(fd);
+}
+
+static void knock(hall *h, const char *host)
+{
+    knock_at(h, host, h->port);
 }
 
 static bool is_own(const app_doors *d, const char *text, uint16_t port)
@@ -123,6 +130,37 @@ static void both_sides_on_one_port(void **state)
     assert_true(is_own(d, "127.0.0.1", h->port)); /* of an interface */
     assert_true(is_own(d, "127.0.0.5", h->port));
     assert_false(is_own(d, "127.0.0.1", (uint16_t)(h->port + 1)));
+    app_doors_close(d);
+    close_hall(h);
+}
+
+/* Wherever it stands among the others: a port of its own, or one address of a port that the rest speaks otherwise. */
+static void addresses_for_direct_tls(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    char direct[64];
+    hall *h = open_hall("*", "127.0.0.5");
+    uint16_t other = fixture_port();
+    app_settings_free(h->s);
+    char outside[32], inside[32];
+    snprintf(outside, sizeof outside, "\"*:%u\"", h->port);
+    snprintf(inside, sizeof inside, "\"127.0.0.5:%u\"", h->port);
+    snprintf(direct, sizeof direct, "[\"127.0.0.7:%u\", \"*:%u\"]", h->port, other);
+    h->s = load(outside, inside, direct);
+    app_doors *d = app_doors_open(h->loop, h->s, came, h, &why);
+    if (!d) fail_msg("%s", why);
+    knock(h, "127.0.0.1");
+    knock(h, "127.0.0.5");
+    assert_int_equal(h->direct, 0);
+    knock(h, "127.0.0.7");
+    assert_int_equal(h->direct, 1);
+    knock_at(h, "127.0.0.1", other);
+    assert_int_equal(h->direct, 2);
+    assert_int_equal(h->came[FED_OUTSIDE], 3);
+    assert_int_equal(h->came[FED_INSIDE], 1);
+    assert_true(is_own(d, "127.0.0.7", h->port));
+    assert_true(is_own(d, "127.0.0.1", other));
     app_doors_close(d);
     close_hall(h);
 }
@@ -197,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_on_one_port),
+        cmocka_unit_test(addresses_for_direct_tls),
         cmocka_unit_test(a_second_daemon_is_refused),
         cmocka_unit_test(two_sockets),
         cmocka_unit_test(all_or_none),

@@ -55,12 +55,14 @@ static app_status *make_picture(void)
                                 .theirs = domain("far.example"),
                                 .server = "",
                                 .tls = &tls,
+                                .direct = true,
                                 .pairs = 2,
                                 .stanzas_in = 11,
                                 .stanzas_out = 0,
                                 .since_ms = 20000};
     fed_conn_view trunk = conn;
     trunk.id = 8, trunk.side = FED_INSIDE, trunk.role = S2S_INITIATING, trunk.tls = NULL;
+    trunk.direct = false;
     trunk.server = "hq", trunk.ours.len = 0, trunk.state = "features";
     const fed_server_view hq = {.name = "hq",
                                 .state = "down",
@@ -164,12 +166,14 @@ static void json_says_it_all(void **state)
     assert_string_equal(text_of(link, "side"), "outside");
     assert_string_equal(text_of(link, "role"), "receiving");
     assert_string_equal(text_of(link, "peer"), "192.0.2.1:40000");
-    assert_string_equal(text_of(link, "tls"), "TLSv1.3");
+    assert_string_equal(text_of(link, "tls"), "direct");
+    assert_string_equal(text_of(link, "version"), "TLSv1.3");
     assert_string_equal(text_of(link, "cipher"), "TLS_AES_128_GCM_SHA256");
     assert_true(json_is_true(json_object_get(link, "resumed")));
     assert_true(json_is_false(json_object_get(trunk, "resumed")));
     assert_int_equal(number_of(link, "age_ms"), 30000);
     assert_string_equal(text_of(trunk, "tls"), "");
+    assert_string_equal(text_of(trunk, "version"), "");
     assert_string_equal(text_of(trunk, "server"), "hq");
     assert_string_equal(text_of(trunk, "ours"), "");
     const json_t *servers = json_object_get(root, "servers"), *hq = json_array_get(servers, 0);
@@ -253,11 +257,11 @@ static void text_for_people(void **state)
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
-        "     RESUMED  PAIRS  IN  OUT\n"
+        "    VERSION  RESUMED  PAIRS  IN  OUT\n"
         " 7  outside  receiving   open      192.0.2.1:40000  loc.example  far.example  -       "
-        "TLSv1.3  yes          2  11    0\n"
+        "direct  TLSv1.3  yes          2  11    0\n"
         " 8  inside   initiating  features  192.0.2.1:40000  -            far.example  hq      -   "
-        "     no           2  11    0\n"
+        "    -        no           2  11    0\n"
         "\n"
         "Pairs (1)\n"
         "FROM         TO            WAY       OPEN  PROOF  LINK  STANZAS  QUEUED  LAST FAILURE\n"

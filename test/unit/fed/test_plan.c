@@ -189,6 +189,105 @@ static void priorities_come_one_after_another(void **state)
     expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
 }
 
+/* ---- XEP-0368: both kinds are one list ---- */
+
+static fed_srv direct_of(unsigned priority, unsigned weight, unsigned port, const char *target)
+{
+    fed_srv srv = srv_of(priority, weight, port, target);
+    srv.direct = true;
+    return srv;
+}
+
+static void both_kinds_by_priority(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    fed_srv srv[] = {srv_of(10, 0, 5269, "b.example"), srv_of(30, 0, 5269, "d.example"),
+                     direct_of(20, 0, 5270, "c.example"), direct_of(5, 0, 443, "a.example")};
+    static const struct {
+        const char *name, *end;
+        bool direct;
+    } ROWS[] = {{"a.example", "1.0.0.1:443", true},
+                {"b.example", "1.0.0.2:5269", false},
+                {"c.example", "1.0.0.3:5270", true},
+                {"d.example", "1.0.0.4:5269", false}};
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 4);
+    for (int i = 0; i < 4; i++) {
+        char addr[24];
+        snprintf(addr, sizeof addr, "1.0.0.%d", i + 1);
+        expect_ask(p, FED_QUERY_ADDR, ROWS[i].name);
+        answer_addrs(p, ADDRS(addr));
+        assert_int_equal(expect_dial(p, ROWS[i].end).direct, ROWS[i].direct);
+    }
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+}
+
+/* One port may speak both: those are two endpoints, each tried once. */
+static void one_port_of_both_kinds(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    fed_srv srv[] = {srv_of(1, 0, 5269, "a.example"), direct_of(0, 0, 5269, "a.example"),
+                     direct_of(0, 0, 5269, "A.example")};
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 3);
+    for (int i = 0; i < 2; i++) {
+        expect_ask(p, FED_QUERY_ADDR, "a.example");
+        answer_addrs(p, ADDRS("1.2.3.4"));
+        assert_int_equal(expect_dial(p, "1.2.3.4:5269").direct, i == 0);
+    }
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+}
+
+static void without_an_srv_record_nothing_is_direct(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_err(p, S2S_E_DNS_NOT_FOUND);
+    expect_ask(p, FED_QUERY_ADDR, "far.example");
+    answer_addrs(p, ADDRS("1.2.3.4"));
+    assert_false(expect_dial(p, "1.2.3.4:5269").direct);
+}
+
+/* X0368-h */
+static void no_direct_service_leaves_the_other(void **state)
+{
+    scene *s = *state;
+    fed_srv srv[] = {direct_of(0, 0, 0, ""), srv_of(7, 0, 5269, "a.example")};
+    expect_ask(s->plan, FED_QUERY_SRV, "far.example");
+    answer_srv(s->plan, srv, 2);
+    expect_ask(s->plan, FED_QUERY_ADDR, "a.example");
+    answer_addrs(s->plan, ADDRS("1.2.3.4"));
+    assert_false(expect_dial(s->plan, "1.2.3.4:5269").direct);
+
+    fed_plan *p = fed_plan_new(&s->config, &s->domain, seeded_fill, &s->seed);
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 1);
+    expect_end(p, S2S_E_DNS_NO_SERVICE); /* and no fallback */
+    fed_plan_free(p);
+}
+
+static void records_policy_has_no_use_for(void **state)
+{
+    scene *s = *state;
+    fed_srv srv[] = {direct_of(0, 0, 5270, "a.example"), srv_of(7, 0, 5269, "b.example"),
+                     direct_of(0, 0, 25, "a.example")};
+    fed_plan_without_direct(s->plan);
+    expect_ask(s->plan, FED_QUERY_SRV, "far.example");
+    answer_srv(s->plan, srv, 3);
+    expect_ask(s->plan, FED_QUERY_ADDR, "b.example");
+    answer_addrs(s->plan, ADDRS("1.2.3.4"));
+    expect_dial(s->plan, "1.2.3.4:5269");
+    expect_end(s->plan, S2S_E_NO_ENDPOINT_LEFT);
+    assert_int_equal(fed_plan_blocked(s->plan), 0);
+
+    fed_plan *p = fed_plan_new(&s->config, &s->domain, seeded_fill, &s->seed);
+    fed_plan_without_direct(p);
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 1);
+    expect_end(p, S2S_E_DNS_NOT_FOUND); /* there were records: no fallback */
+    fed_plan_free(p);
+}
+
 /* The name the plan asks first, for these records. */
 static s2s_domain first_target(scene *s, const fed_srv *srv, size_t n)
 {
@@ -219,6 +318,18 @@ static void weights_1_3_0_give_20_60_20(void **state)
     unsigned counts[3];
     count_first(*state, srv, 3, counts);
     /* Four standard deviations are 1.4 %. */
+    assert_in_range(counts[0], DRAWS * 0.186, DRAWS * 0.214);
+    assert_in_range(counts[1], DRAWS * 0.586, DRAWS * 0.614);
+    assert_in_range(counts[2], DRAWS * 0.186, DRAWS * 0.214);
+}
+
+/* The same draw when the two kinds are mixed. */
+static void weights_are_mixed_over_both_kinds(void **state)
+{
+    fed_srv srv[] = {srv_of(5, 1, 5269, "a.example"), direct_of(5, 3, 5270, "b.example"),
+                     direct_of(5, 0, 5270, "c.example")};
+    unsigned counts[3];
+    count_first(*state, srv, 3, counts);
     assert_in_range(counts[0], DRAWS * 0.186, DRAWS * 0.214);
     assert_in_range(counts[1], DRAWS * 0.586, DRAWS * 0.614);
     assert_in_range(counts[2], DRAWS * 0.186, DRAWS * 0.214);
@@ -451,6 +562,12 @@ int main(void)
         SCENE(no_usable_record_ends_without_fallback),
         SCENE(priorities_come_one_after_another),
         SCENE(weights_1_3_0_give_20_60_20),
+        SCENE(both_kinds_by_priority),
+        SCENE(one_port_of_both_kinds),
+        SCENE(without_an_srv_record_nothing_is_direct),
+        SCENE(no_direct_service_leaves_the_other),
+        SCENE(records_policy_has_no_use_for),
+        SCENE(weights_are_mixed_over_both_kinds),
         SCENE(all_weights_zero_share_alike),
         SCENE(extreme_weights_do_not_overflow),
         SCENE(later_picks_are_weighted_too),
