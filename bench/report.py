@@ -93,7 +93,7 @@ of order or changed, or its run is not here.
 - *xmpp-proxy*: TLS on the remote side only; it passes streams through and proves nobody.
 - *jabberd2*, *ejabberd*, *Prosody*: between S2S with TLS and a component in clear, so they too do
   TLS on one side only. Their rate limits are off. jabberd2 has dialback only.
-- Each loads as many stanzas as make a run of some seconds; the slow ones get fewer.
+- A saturating run is of equal length for all, so the slow ones get fewer stanzas.
 - ejabberd writes the children of a stanza in another order; that is counted and forgiven.
 """.splitlines()
 

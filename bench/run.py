@@ -46,46 +46,49 @@ class Scenario:
     way: str = "in"
     pairs: int = 0
     rate: int = 0
-    count: int = 500_000
-    warm: int = 20_000
+    seconds: float = 1.5
+    count: int = 0  # stanzas, where that is said instead
+    warm: int = 10_000
     programs: tuple = YARDSTICKS
     rounds: int = 5
     extra: list = field(default_factory=list)
 
     def arguments(self, quick, share):
-        """`share`: of the saturating count, for programs that are slow."""
-        count, warm = self.count // 4 if quick else self.count, self.warm
-        if not self.rate:
-            count, warm = int(count * share), max(int(warm * share), 2000)
+        """`share`: of the warming stanzas, for programs that are slow."""
         words = ["--links", self.links, "--flush", self.flush, "--window", self.window,
-                 "--way", self.way, "--count", count, "--warm", warm]
+                 "--way", self.way, "--warm", int(self.warm * share)]
+        if self.count:
+            words += ["--count", self.count // 2 if quick else self.count]
+        else:
+            words += ["--seconds", self.seconds * 0.6 if quick else self.seconds]
         words += ["--pairs", self.pairs] if self.pairs else []
         words += ["--rate", self.rate] if self.rate else []
         return [str(word) for word in words] + self.extra
 
 
 SCENARIOS = [
-    Scenario("record-1", "In, 1 link, a record for each stanza", count=400_000,
+    Scenario("record-1", "In, 1 link, a record for each stanza",
              programs=(*RELAYS, "xmpp-proxy", *BOTH_WAYS[5:])),
     Scenario("out-1", "Out, from the local server, 1 link, a record for each stanza", way="out",
-             count=400_000, programs=BOTH_WAYS),
-    Scenario("each-1", "In, 1 link, a send for each stanza", flush="each", count=250_000,
-             programs=RELAYS),
-    Scenario("full-1", "In, 1 link, full records", flush="full", count=400_000, programs=RELAYS),
+             programs=BOTH_WAYS),
+    Scenario("each-1", "In, 1 link, a send for each stanza", flush="each",
+             programs=(*YARDSTICKS, "haproxy")),
+    Scenario("full-1", "In, 1 link, full records", flush="full",
+             programs=(*YARDSTICKS, "haproxy")),
     Scenario("record-8", "In, 8 links, a record for each stanza", links=8, window=64,
-             count=400_000, programs=RELAYS),
+             programs=RELAYS),
     Scenario("record-64", "In, 64 links, a record for each stanza", links=64, window=16,
-             count=300_000, programs=("causeway", "relay", "haproxy")),
-    Scenario("record-1000", "In, 1,000 links, a record for each stanza", links=1000,
-             window=8, count=250_000, programs=("causeway", "relay", "haproxy")),
+             programs=("causeway", "relay", "haproxy")),
+    Scenario("record-1000", "In, 1,000 links, a record for each stanza", links=1000, window=8,
+             programs=("causeway", "relay", "haproxy")),
     Scenario("pairs-3000", "In, 1,000 links with 3,000 domain pairs", links=1000, pairs=3000,
-             window=8, count=250_000, programs=("causeway", "relay")),
+             window=8, rounds=3, programs=("causeway", "relay")),
     Scenario("pairs-10000", "In, 1,000 links with 10,000 domain pairs", links=1000, pairs=10_000,
-             window=8, count=250_000, programs=("causeway", "relay")),
-    Scenario("rate-1000", "In, 1,000 stanzas/s, open loop", rate=1000, count=4000, warm=1000,
+             window=8, programs=("causeway", "relay")),
+    Scenario("rate-1000", "In, 1,000 stanzas/s, open loop", rate=1000, count=3000, warm=1000,
              rounds=7, programs=BOTH_WAYS),
-    Scenario("rate-5000", "In, 5,000 stanzas/s, open loop", rate=5000, count=20_000, warm=1000,
-             rounds=7, programs=RELAYS),
+    Scenario("rate-5000", "In, 5,000 stanzas/s, open loop", rate=5000, count=12_500, warm=1000,
+             rounds=7, programs=(*YARDSTICKS, "haproxy")),
 ]
 QUICK = ("record-1", "out-1", "record-8", "rate-1000")
 

@@ -82,7 +82,7 @@ class Program:
     def build(self):
         return self.place.build
 
-    share = 1.0  # of a scenario's count that it is given
+    share = 1.0  # of the warming stanzas that it is given
 
     @property
     def pid(self):

@@ -7,7 +7,7 @@
 
 #include "scan.h"
 
-enum { MAX_PAIRS = 100000 };
+enum { SWEEP_EVERY = 128, MAX_PAIRS = 100000 };
 
 typedef struct waiting { /* a stanza before its pair is proved */
     struct waiting *next;
@@ -227,6 +227,7 @@ static void verify(actor_link *l, const s2s_event *e)
         s2s_stream_answer_result(l->stream, &from, &to, S2S_VALID, NULL, S2S_PROOF_DIALBACK);
         return;
     }
+    if (a->ids % SWEEP_EVERY == 0) sweep(a); /* those of earlier checks are over */
     check *k = calloc(1, sizeof *k);
     s2s_span id = s2s_stream_id(l->stream);
     S2S_ASSERT(k && id.len < sizeof k->id);
