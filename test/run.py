@@ -119,7 +119,8 @@ def programs_of(suite, build, fuzz_build, fuzz_seconds):
         return [Program(path.name, [str(path)], 300) for path in compiled(build, "sim_*")]
     if suite == "script":
         return (python_program("test/script/run.py", 600) +
-                python_program("test/attack/run.py", 300))
+                python_program("test/attack/run.py", 300) +
+                python_program("test/spec/selftest.py", 300))
     if suite == "lint":
         return python_program("test/lint/run.py", 900, talks=True)
     if suite == "live":

@@ -180,10 +180,10 @@ class Player:
             conn, arrow, how, rest = found.groups()
             return self.send(conn, how, rest) if arrow == ">" else self.expect(conn, rest)
         words = line.split()
-        if words[0] in ("open", "dialled", "refuse", "listen", "untouched", "advance", "ledger", "log", "drain"):
+        if words[0] in ("open", "dialled", "refuse", "listen", "untouched", "asked", "advance", "ledger", "log", "drain"):
             return getattr(self, "do_" + words[0])(words[1:])
         if len(words) > 1 and words[0] in self.readers:
-            return getattr(self, "on_" + words[1])(words[0], words[2:])
+            return getattr(self, "on_" + words[1].replace("-", "_"))(words[0], words[2:])
         raise Mismatch(f"step not known: {line}")
 
     def put_names(self, text):
@@ -255,6 +255,10 @@ class Player:
         """Nobody has tried to connect to that remote."""
         self.backend.untouched(words[0])
 
+    def do_asked(self, words):
+        """The DNS was asked for these records: `asked NAME TYPE`, or `asked not NAME TYPE`."""
+        self.backend.asked(words[-2].lower(), words[-1], words[0] != "not")
+
     def do_advance(self, words):
         number, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", words[0]).groups()
         self.backend.advance(int(number) * {"ms": 1, "s": 1000, "m": 60000, "h": 3600000}[unit])
@@ -271,14 +275,17 @@ class Player:
 
     def on_tls(self, conn, words):
         trust = words[0] if words else "ok"
-        names = words[1].split(",") if len(words) > 1 else []
+        names = [n for w in words[1:] for n in ([w] if "=" in w else w.split(","))]
         self.backend.tls(conn, trust, names)
         self.readers[conn].restart()
 
     def on_ends(self, conn, words):
         """The stream error, the close tag, the end. What follows a ~ is for s2spec alone."""
         conditions = " ".join(words).split("~")[0].split()
-        self.expect(conn, " | ".join(STREAM_ERROR.format(c) for c in conditions))
+        kind, element = self.item(conn)
+        whys = [self.misfit(kind, element, STREAM_ERROR.format(c)) for c in conditions]
+        if all(whys) or xmlview.error_is_valid(element):
+            raise Mismatch(whys[0] if all(whys) else xmlview.error_is_valid(element))
         self.expect(conn, "end")
         self.on_closed(conn, [])
 
@@ -291,6 +298,47 @@ class Player:
         data = self.backend.receive(conn, until_closed=True)
         if data:
             raise Mismatch(f"not expected before the end: {data[:300]!r}")
+
+    def on_dies(self, conn, _words):
+        """The connection ends, without a word of XML."""
+        said = b"".join(iter(lambda: self.backend.receive(conn), b""))
+        if b"<" in said:
+            raise Mismatch(f"nothing should have been said: {said[:300]!r}")
+
+    def on_sni(self, conn, words):
+        """The TLS of the other side named this domain; `-`: none."""
+        self.same("server name", conn, words[0], self.backend.hello(conn).server_name)
+
+    def on_alpn(self, conn, words):
+        self.same("protocols", conn, words[0], ",".join(self.backend.hello(conn).protocols))
+
+    @staticmethod
+    def same(what, conn, want, got):
+        if (got or "-") != want:
+            raise Mismatch(f"{what} of {conn} should be {want}, is {got or '-'}")
+
+    def on_no_tls(self, conn, words):
+        """TLS as these words say does not come to be: see wrap() of tls.py."""
+        self.backend.no_tls(conn, words)
+
+    def on_shows(self, conn, words):
+        """The certificate the other side shows in TLS names these domains; `-`: it shows none."""
+        names = self.backend.shown(conn)
+        lacking = [w for w in words if w not in (names or ["-"])]
+        if lacking:
+            raise Mismatch(f"the certificate should name {lacking[0]}; it names {names}")
+
+    def on_has(self, conn, words):
+        """What became of TLS: 1.2 or 1.3, ems, reneg-info, no-compression, no-session."""
+        facts = self.backend.tls_facts(conn)
+        lacking = [w for w in words if w not in facts]
+        if lacking:
+            raise Mismatch(f"TLS of {conn} lacks {' '.join(lacking)}; it has {' '.join(sorted(facts))}")
+
+    def on_differ(self, _conn, words):
+        """Two things that were read are not the same."""
+        if self.put_names(words[0]) == self.put_names(words[1]):
+            raise Mismatch(f"{words[0]} and {words[1]} are the same: {self.put_names(words[0])}")
 
     def on_close(self, conn, _words):
         self.backend.close(conn)

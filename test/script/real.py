@@ -7,14 +7,15 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import tempfile
 import time
 
+import tls
 from certs import Certificates
 from channel import PATIENCE, Channel, readable
 from dialogue import Mismatch
+from hello import Hello
 
 
 class Workshop:
@@ -182,19 +183,27 @@ class Real:
         ended = " (closed)" if self.channels[conn].ended else ""
         return f"{ended}; the log ends: {self.log_tail()}"
 
-    def tls(self, conn, trust, names):
+    def tls(self, conn, trust, words):
         channel = self.channels[conn]
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if channel.client else ssl.PROTOCOL_TLS_SERVER)
-        if channel.client:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(self.workshop.ca)
-        context.set_alpn_protocols(["xmpp-server"])
+        made = tls.context(channel.client, tls.of_tls(words), self.workshop.ca)
         if trust != "none":
-            context.load_cert_chain(*self.workshop.certificate(trust, names))
-        channel.handshake(context, "loc.example" if channel.client else None)
+            made.load_cert_chain(*self.workshop.certificate(trust, [w for w in words if w not in tls.of_tls(words)]))
+        channel.handshake(made, "loc.example" if channel.client else None)
+
+    def no_tls(self, conn, words):
+        tls.refused(self.channels[conn], words, "loc.example")
+
+    def hello(self, conn):
+        return Hello(self.channels[conn].hello)
+
+    def shown(self, conn):
+        return tls.names_shown(self.channels[conn])
+
+    def tls_facts(self, conn):
+        return tls.facts(self.channels[conn])
+
+    def asked(self, name, kind, asked):
+        """The resolver is asked inside the process: the simulator shows it."""
 
     def close(self, conn):
         self.channels[conn].close()

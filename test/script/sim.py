@@ -15,6 +15,7 @@ class Sim:
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         self.conns, self.dials, self.refused, self.logs, self.ledgers = {}, [], set(), [], []
+        self.questions = set()
         self.address = {}
         self.fresh = set()  # opened by us, and nothing was sent yet
         self.state = {}  # id -> {"out": bytes, "tls": line, "closed": bool}
@@ -70,6 +71,8 @@ class Sim:
             self.state[words[1]]["out"] += bytes.fromhex(words[2])
         elif verb == "starttls":
             self.state[words[1]]["tls"] = words[2:]
+        elif verb == "resolve":
+            self.questions.add((words[1], words[2]))
         elif verb == "close":
             self.state[words[1]]["closed"] = True
             self.dials = [d for d in self.dials if d[0] != words[1]]
@@ -138,8 +141,14 @@ class Sim:
         if not state["tls"]:
             raise Mismatch(f"TLS was not begun{self.why(conn)}")
         state["tls"] = None
-        self.command(f"tls {self.conns[conn]} {trust} {','.join(names)}")
+        self.command(f"tls {self.conns[conn]} {trust} {','.join(n for n in names if '=' not in n)}")
         self.settle_refusals()
+
+    def asked(self, name, kind, asked):
+        service = "_xmpp-server._tcp."
+        what = ("srv", name[len(service):]) if kind == "SRV" and name.startswith(service) else (kind.lower(), name)
+        if (what in self.questions) != asked:
+            raise Mismatch(f"the DNS was {'not ' if asked else ''}asked for {name} {kind}: {self.questions}")
 
     def close(self, conn):
         self.command(f"lost {self.conns[conn]} tcp_eof")

@@ -5,8 +5,15 @@ import xml.parsers.expat
 STREAMS = "http://etherx.jabber.org/streams"
 SERVER = "jabber:server"
 DIALBACK = "jabber:server:dialback"
+CONDITIONS = "urn:ietf:params:xml:ns:xmpp-streams"
+DEFINED = ("bad-format bad-namespace-prefix conflict connection-timeout host-gone host-unknown improper-addressing"
+           " internal-server-error invalid-from invalid-namespace invalid-xml not-authorized not-well-formed"
+           " policy-violation remote-connection-failed reset resource-constraint restricted-xml see-other-host"
+           " system-shutdown undefined-condition unsupported-encoding unsupported-feature unsupported-stanza-type"
+           " unsupported-version").split()
 XML = "http://www.w3.org/XML/1998/namespace"
-PROLOGUE = (f"<stream:stream xmlns='{SERVER}' xmlns:stream='{STREAMS}' xmlns:db='{DIALBACK}'>")
+OURS = "s2spec"  # attributes of a pattern that speak about it: s:only='yes', no other children than these
+PROLOGUE = f"<stream:stream xmlns='{SERVER}' xmlns:stream='{STREAMS}' xmlns:db='{DIALBACK}' xmlns:s='{OURS}'>"
 
 
 class Element:
@@ -20,20 +27,24 @@ class Element:
 
 
 class Reader:
-    """Cuts a byte stream into ('head', Element), ('element', Element), ('end', None)."""
+    """Cuts a byte stream into ('head', Element), ('element', Element), ('end', None).
+
+    A header has attributes of ours too: xml (the version its declaration says), standalone, xmlns:PREFIX."""
 
     def __init__(self):
         self.items = []
         self.restart()
 
     def restart(self):
-        self.stack, self.rest = [], b""
+        self.stack, self.rest, self.declared = [], b"", {}
         self.parser = xml.parsers.expat.ParserCreate("UTF-8", " ")
         if hasattr(self.parser, "SetReparseDeferralEnabled"):
             self.parser.SetReparseDeferralEnabled(False)
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
+        self.parser.XmlDeclHandler = self._declaration
+        self.parser.StartNamespaceDeclHandler = self._namespace
 
     def feed(self, data):
         try:
@@ -41,9 +52,19 @@ class Reader:
         except xml.parsers.expat.ExpatError as error:
             self.items.append(("broken", str(error) + ": " + repr(data[:200])))
 
+    def _declaration(self, version, _encoding, standalone):
+        self.declared["xml"] = version
+        if standalone >= 0:
+            self.declared["standalone"] = "yes" if standalone else "no"
+
+    def _namespace(self, prefix, uri):
+        if not self.stack:
+            self.declared[f"xmlns:{prefix}" if prefix else "xmlns"] = uri
+
     def _start(self, name, attrs):
         element = Element(name, attrs)
         if not self.stack:
+            element.attrs.update(self.declared)
             self.items.append(("head", element))
         self.stack.append(element)
 
@@ -98,18 +119,38 @@ def element_fits(want, got, names):
     if want.name != got.name:
         return f"wanted {want.name}, got {got}"
     for name, value in want.attrs.items():
-        if not value_fits(value, got.attrs.get(name), names):
+        if not name.startswith(OURS + " ") and not value_fits(value, got.attrs.get(name), names):
             return f"attribute {name} should be {value}: {got}"
     text = want.text.strip()
     if text and not value_fits(text, got.text.strip(), names):
         return f"text should be {text}: {got}"
-    rest = list(got.children)
+    if want.attrs.get(OURS + " only") == "yes" and len(want.children) != len(got.children):
+        return f"no other children should be there: {got}"
+    return children_fit(want, got, names)
+
+
+def children_fit(want, got, names):
+    """Each child wanted is there, in that order; the order of stream features has no meaning (RFC 6120 4.3.2)."""
+    rest, ordered = list(got.children), want.name != STREAMS + " features"
     for child in want.children:
-        while rest and rest[0].name != child.name:
-            rest.pop(0)
-        if not rest:
+        at = next((i for i, c in enumerate(rest) if c.name == child.name), None)
+        if at is None:
             return f"no child {child}: {got}"
-        why = element_fits(child, rest.pop(0), names)
+        why = element_fits(child, rest[at], names)
         if why:
             return why
+        rest = rest[at + 1:] if ordered else rest[:at] + rest[at + 1:]
+    return ""
+
+
+def error_is_valid(error):
+    """'' when a stream error keeps to RFC 6120 4.9.2: one defined condition, one text, one element of somebody's own."""
+    conditions = [c for c in error.children if c.name.startswith(CONDITIONS + " ") and not c.name.endswith(" text")]
+    texts = [c for c in error.children if c.name == CONDITIONS + " text"]
+    if len(conditions) != 1:
+        return f"{len(conditions)} conditions in a stream error: {error}"
+    if conditions[0].name.split(" ")[1] not in DEFINED:
+        return f"not a defined condition: {error}"
+    if len(texts) > 1 or len(error.children) - len(texts) > 2:
+        return f"too much in a stream error: {error}"
     return ""

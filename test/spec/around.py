@@ -7,10 +7,11 @@ Never:  looks inside the server: no log, no ledger, no clock.
 import re
 import select
 import socket
-import ssl
 
+import tls
 from channel import Channel, readable
 from dialogue import Mismatch
+from hello import Hello
 
 
 
@@ -28,6 +29,7 @@ class Setting:
         self.patience = patience
         self.direct_tls = None     # (host, port) where the server does TLS at once
         self.asks_certificate = False  # whether the server's certificate is one we can judge
+        self.answers_dns = False   # whether the server asks us for names
         self.offered = {}          # what the survey saw
 
 
@@ -94,7 +96,8 @@ class Around:
             else:
                 target = self.names.translate(words[3])
                 port = str(self.address[target][1]) if target in self.address else words[2]
-                self.record(f"_xmpp-server._tcp.{name}", "SRV", words[0], words[1], port, target)
+                service = "_xmpps-server" if kind == "srvs" else "_xmpp-server"
+                self.record(f"{service}._tcp.{name}", "SRV", words[0], words[1], port, target)
 
     def record(self, name, kind, *words):
         self.setting.zone.add(name, kind, *words)
@@ -102,11 +105,11 @@ class Around:
     # ---- connections
 
     def open(self, conn, side, number):
-        if side != "outside":
+        if side == "inside":
             raise NotPossible("the inside of the server is not ours")
         if number != 1:
             raise NotPossible("needs a second address to connect from")
-        self.channels[conn] = self.connect(self.setting.server)
+        self.channels[conn] = self.connect(self.setting.direct_tls if side == "direct" else self.setting.server)
 
     def connect(self, address):
         try:
@@ -170,17 +173,32 @@ class Around:
     def reset(self, conn):
         self.channels[conn].close(hard=True)
 
-    def tls(self, conn, trust, names):
+    def tls(self, conn, trust, words):
         channel = self.channels[conn]
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if channel.client else ssl.PROTOCOL_TLS_SERVER)
-        if channel.client:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        elif self.setting.asks_certificate:
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(self.setting.certificates.ca.path)
+        made = tls.context(channel.client, tls.of_tls(words),
+                           self.setting.certificates.ca.path if self.setting.asks_certificate else None)
         if trust != "none":
-            context.load_cert_chain(*self.setting.certificates.leaf(trust, names))
-        channel.handshake(context, self.setting.domains[0] if channel.client else None)
+            certificate = self.setting.certificates.leaf(trust, [w for w in words if w not in tls.of_tls(words)])
+            made.load_cert_chain(*certificate)
+        channel.handshake(made, self.setting.domains[0] if channel.client else None)
+
+    def no_tls(self, conn, words):
+        tls.refused(self.channels[conn], words, self.setting.domains[0])
+
+    def hello(self, conn):
+        return Hello(self.channels[conn].hello)
+
+    def shown(self, conn):
+        return tls.names_shown(self.channels[conn])
+
+    def tls_facts(self, conn):
+        return tls.facts(self.channels[conn])
+
+    def asked(self, name, kind, asked):
+        if not self.setting.answers_dns:
+            raise NotPossible("needs the server to ask our DNS (--dns)")
+        if ((name, kind) in self.setting.zone.asked) != asked:
+            raise Mismatch(f"the DNS was {'not ' if asked else ''}asked for {name} {kind}")
 
     # ---- what only our own server shows
 

@@ -195,6 +195,8 @@ class Case(Player):
             self.differs(f"wanted the stream error {' or '.join(wanted)}; the stream {ended(cause)}")
         if kind == "open":
             return
+        if kind == "element" and xmlview.error_is_valid(element):
+            self.differs(xmlview.error_is_valid(element))
         self.closing(conn, kind)
 
     def item_or_open(self, conn):

@@ -176,6 +176,7 @@ def main(folder, argv=None):
             if args.prepare:
                 return prepare(args, folder, setting)
             if args.dns:
+                setting.answers_dns = True
                 stack.callback(Answerer(setting.zone, *address(args.dns, 53)).stop)
             return run(args, folder, setting)
     except (Mismatch, OSError) as why:

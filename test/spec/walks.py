@@ -35,11 +35,12 @@ class Polite:
 
 class Walks:
     NAMES = ("outside-tls", "outside-external", "outside-dialback", "answer-tls", "answer-external", "provoke", "echo",
-             "echo-again", "ended", "after-injection")
+             "echo-again", "ended", "after-injection", "answer")
 
     def __init__(self, case):
         self.case, self.keys, self.polite, self.count = case, {}, {}, 0
         self.proved = {}    # connection -> (remote, local), as proved by a walk
+        self.last = None    # the stanza that `serve` waited for
         self.hidden = None  # (connection, remote, local, id) that waits for its key to be verified
 
     def walk(self, name, words):
@@ -54,13 +55,13 @@ class Walks:
 
     # ---- we open
 
-    def outside_tls(self, conn, sender, to, trust="none", names=""):
+    def outside_tls(self, conn, sender, to, trust="none", *words):
         """Up to TLS and the second header; the features that follow are for the case to read."""
         self.say(f"open {conn} outside", f"{conn}> head from={sender} to={to}", f"{conn}< head id=*")
         if not offers(self.features(conn), TLS + " starttls"):
             self.case.missing("STARTTLS")
         self.say(f"{conn}> <starttls xmlns='{TLS}'/>", f"{conn}< <proceed xmlns='{TLS}'/>",
-                 f"{conn} tls {trust} {names}", f"{conn}> head from={sender} to={to}", f"{conn}< head id=${conn}id")
+                 f"{conn} tls {trust} {' '.join(words)}", f"{conn}> head from={sender} to={to}", f"{conn}< head id=${conn}id")
 
     def features(self, conn):
         kind, element = self.case.item(conn)
@@ -100,10 +101,10 @@ class Walks:
 
     # ---- the server opens
 
-    def answer_tls(self, conn, local, remote, trust="none", names=""):
+    def answer_tls(self, conn, local, remote, trust="none", *words):
         self.say(f"{conn}< head from={local} to={remote} version=1.0", f"{conn}> head from={remote} to={local} id={conn}first",
                  f"{conn}> <stream:features>{STARTTLS_FEATURE}</stream:features>", f"{conn}< <starttls xmlns='{TLS}'/>",
-                 f"{conn}> <proceed xmlns='{TLS}'/>", f"{conn} tls {trust} {names}",
+                 f"{conn}> <proceed xmlns='{TLS}'/>", f"{conn} tls {trust} {' '.join(words)}",
                  f"{conn}< head from={local} to={remote} version=1.0",
                  f"{conn}> head from={remote} to={local} id={conn}second")
 
@@ -205,9 +206,16 @@ class Walks:
     def echo(self, conn, sender, to, ident):
         """A ping gets through: its answer comes to `sender` on the way back."""
         self.ping(conn, sender, to, ident)
-        self.serve(sender, [conn], ident)
+        self.serve(sender, [conn], xmlview.pattern(f"<iq id='{ident}'/>").attrs["id"])
 
     echo_again = echo
+
+    def answer(self, conn, who, ident, *wanted):
+        """The stanza with this id comes to `who`, and it is like this."""
+        self.serve(who, [conn], ident)
+        kind, element = "element", self.last
+        self.case.note("expected", conn, " ".join(wanted))
+        self.case.judge(conn, kind, element, [" ".join(wanted)], [])
 
     def serve(self, who, watched, ident=None, or_watched=False):
         """Behaves as the remote `who` until a stanza with that id has come: True; or, where that may be, until one of
@@ -250,7 +258,10 @@ class Walks:
         if act:
             act(peer, element.attrs)
             return False
-        return element.attrs.get("id") == ident and element.name.startswith(xmlview.SERVER + " ")
+        if element.attrs.get("id") != ident or not element.name.startswith(xmlview.SERVER + " "):
+            return False
+        self.last = element
+        return True
 
     def greet(self, peer, facts):
         peer.heads += 1

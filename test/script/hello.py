@@ -1,0 +1,53 @@
+"""What the first messages of a TLS handshake say, read from their bytes (RFC 8446 4.1, RFC 5246 7.4.1)."""
+import struct
+
+HANDSHAKE_RECORD, CLIENT_HELLO, SERVER_HELLO = 22, 1, 2
+SERVER_NAME, PROTOCOLS, EXTENDED_SECRET, TICKET, RENEGOTIATION = 0, 16, 23, 35, 0xff01
+
+
+class Hello:
+    """`kind`: CLIENT_HELLO, SERVER_HELLO or None; what it does not hold is empty."""
+
+    def __init__(self, data):
+        self.kind, self.server_name, self.protocols, self.extensions, self.compression = None, None, [], {}, None
+        message = handshake_bytes(data)
+        if len(message) > 4:
+            self.kind = message[0]
+            try:
+                self.read(message[4:4 + int.from_bytes(message[1:4], "big")])
+            except (IndexError, struct.error):
+                self.kind = None  # cut short
+
+    def read(self, body):
+        at = 34                                    # version, random
+        at += 1 + body[at]                         # session id
+        if self.kind == CLIENT_HELLO:
+            at += 2 + int.from_bytes(body[at:at + 2], "big")
+            at += 1 + body[at]
+        else:
+            self.compression, at = body[at + 2], at + 3
+        end = at + 2 + int.from_bytes(body[at:at + 2], "big")
+        at += 2
+        while at < end:
+            kind, size = struct.unpack("!HH", body[at:at + 4])
+            self.extensions[kind] = body[at + 4:at + 4 + size]
+            at += 4 + size
+        self.understand()
+
+    def understand(self):
+        names = self.extensions.get(SERVER_NAME, b"")
+        if len(names) > 5:
+            self.server_name = names[5:].decode("ascii", "backslashreplace")
+        protocols = self.extensions.get(PROTOCOLS, b"")[2:]
+        while protocols:
+            self.protocols.append(protocols[1:1 + protocols[0]].decode("ascii", "backslashreplace"))
+            protocols = protocols[1 + protocols[0]:]
+
+
+def handshake_bytes(data):
+    """The bytes of the handshake messages in the first records."""
+    found = b""
+    while len(data) >= 5 and data[0] == HANDSHAKE_RECORD:
+        size = int.from_bytes(data[3:5], "big")
+        found, data = found + data[5:5 + size], data[5 + size:]
+    return found
