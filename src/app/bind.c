@@ -119,6 +119,8 @@ void app_bind_fini(app_bind *b)
     io_sessions_free(b->sessions);
     if (b->tls[FED_INSIDE] != b->tls[FED_OUTSIDE]) io_tls_free(b->tls[FED_INSIDE]);
     io_tls_free(b->tls[FED_OUTSIDE]);
+    for (size_t i = 0; i < APP_SIDES; i++)
+        io_verdicts_free(b->verdicts[i]);
     if (b->store[FED_INSIDE] != b->store[FED_OUTSIDE]) X509_STORE_free(b->store[FED_INSIDE]);
     X509_STORE_free(b->store[FED_OUTSIDE]);
     io_key_forget(&b->key[FED_OUTSIDE]);

@@ -15,11 +15,11 @@
 #include "fed/fed.h"
 #include "io/answerer.h"
 #include "io/conn.h"
-#include "io/judge.h"
 #include "io/key.h"
 #include "io/loop.h"
 #include "io/resolver.h"
 #include "io/tls.h"
+#include "io/verdicts.h"
 
 enum { APP_SIDES = 2 }; /* indices are fed_side */
 
@@ -33,6 +33,7 @@ typedef struct app_bind {
     io_key key[APP_SIDES];
     io_tls *tls[APP_SIDES]; /* the same object twice when there is no inside certificate */
     X509_STORE *store[APP_SIDES];
+    io_verdicts *verdicts[APP_SIDES]; /* each store's */
     io_sessions *sessions;
     io_resolver *resolver;
     io_resolver_settings resolver_settings;

@@ -160,7 +160,8 @@ s2s_err app_bind_judge(void *w, void *io, const s2s_domain *reference, fed_side 
     const handle *h = io;
     char detail[128] = "";
     const SSL *ssl = io_conn_ssl(h->io);
-    s2s_err err = ssl ? io_judge_ssl(ssl, b->store[side], reference, detail) : S2S_E_CERT_MISSING;
+    s2s_err err =
+        ssl ? io_verdicts_judge_ssl(b->verdicts[side], ssl, reference, detail) : S2S_E_CERT_MISSING;
     if (err != S2S_E_OK)
         app_log_say(b->log, FED_DEBUG, "certificate", "domain", reference->text, "why",
                     s2s_err_of(err)->name, "detail", detail, NULL);

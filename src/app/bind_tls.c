@@ -66,6 +66,17 @@ static const char *load_store(app_bind *b, const char *path, X509_STORE **out)
     return *out ? NULL : fault_text(b, path, why);
 }
 
+enum { VERDICTS = 4096 /* chains, some 60 octets each */ };
+
+static const char *make_verdicts(app_bind *b)
+{
+    for (size_t i = 0; i < APP_SIDES; i++) {
+        b->verdicts[i] = io_verdicts_new(b->store[i], VERDICTS);
+        if (!b->verdicts[i]) return "out of memory";
+    }
+    return NULL;
+}
+
 static const char *make_sessions(app_bind *b)
 {
     io_sessions_limits limits;
@@ -90,5 +101,5 @@ const char *app_bind_tls(app_bind *b)
         why = load_store(b, s->inside_ca, &b->store[FED_INSIDE]);
     else
         b->store[FED_INSIDE] = b->store[FED_OUTSIDE];
-    return why;
+    return why ? why : make_verdicts(b);
 }

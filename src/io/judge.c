@@ -106,54 +106,83 @@ static s2s_err say(char detail[128], s2s_err err, const char *text)
     return err;
 }
 
-static s2s_err judge_leaf(const io_judge_ask *ask, bool constrained, char detail[128])
+s2s_err io_judge_leaf(const io_judge_ask *ask, const io_chain *chain, char detail[128])
 {
     if (X509_get_extension_flags(ask->leaf) & EXFLAG_CA)
         return say(detail, S2S_E_CERT_UNTRUSTED, "it is an authority's own certificate");
     if (!usage_fits(ask->leaf, ask->peer))
         return say(detail, S2S_E_CERT_USAGE, "its extended key usage is for something else");
-    if (ask->name && !io_cert_names(ask->leaf, ask->name, constrained))
+    if (ask->name && !io_cert_names(ask->leaf, ask->name, chain->constrained))
         return say(detail, S2S_E_CERT_NAME, "no name in it is that domain");
     return say(detail, S2S_E_OK, "");
 }
 
-static s2s_err judge_chain(X509_STORE_CTX *ctx, const io_judge_ask *ask, char detail[128])
+static int64_t seconds_of(const ASN1_TIME *at, int64_t otherwise)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(at, &tm) == 1 ? (int64_t)timegm(&tm) : otherwise;
+}
+
+/* A date that cannot be read makes a time in which it is never good. */
+static void describe(STACK_OF(X509) * chain, io_chain *out)
+{
+    *out = (io_chain){.constrained = has_constraints(chain), .from = INT64_MIN, .until = INT64_MAX};
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t from = seconds_of(X509_get0_notBefore(sk_X509_value(chain, i)), INT64_MAX);
+        int64_t until = seconds_of(X509_get0_notAfter(sk_X509_value(chain, i)), INT64_MIN);
+        if (from > out->from) out->from = from;
+        if (until < out->until) out->until = until;
+    }
+}
+
+static s2s_err verify(X509_STORE_CTX *ctx, const io_judge_ask *ask, char detail[128])
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     X509_VERIFY_PARAM_set_auth_level(param, LEVEL);
     X509_VERIFY_PARAM_set_depth(param, DEPTH);
     X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY);
     if (ask->at != 0) X509_VERIFY_PARAM_set_time(param, ask->at);
-    if (X509_verify_cert(ctx) == 1)
-        return judge_leaf(ask, has_constraints(X509_STORE_CTX_get0_chain(ctx)), detail);
+    if (X509_verify_cert(ctx) == 1) return S2S_E_OK;
     int verdict = X509_STORE_CTX_get_error(ctx);
-    s2s_err err = verdict == X509_V_OK ? S2S_E_CERT_UNTRUSTED : err_of(verdict);
     if (detail)
         (void)snprintf(detail, 128, "%s (depth %d)", X509_verify_cert_error_string(verdict),
                        X509_STORE_CTX_get_error_depth(ctx));
-    return err;
+    return verdict == X509_V_OK ? S2S_E_CERT_UNTRUSTED : err_of(verdict);
 }
 
-s2s_err io_judge(const io_judge_ask *ask, char detail[128])
+s2s_err io_judge_chain(const io_judge_ask *ask, io_chain *out, char detail[128])
 {
     if (!ask->leaf) return say(detail, S2S_E_CERT_MISSING, "it showed none");
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     s2s_err err = S2S_E_NOMEM;
     if (ctx && X509_STORE_CTX_init(ctx, ask->store, ask->leaf, ask->untrusted) == 1)
-        err = judge_chain(ctx, ask, detail);
+        err = verify(ctx, ask, detail);
     else
         say(detail, err, "out of memory");
+    if (err == S2S_E_OK) describe(X509_STORE_CTX_get0_chain(ctx), out);
     X509_STORE_CTX_free(ctx);
     ERR_clear_error();
     return err;
 }
 
+s2s_err io_judge(const io_judge_ask *ask, char detail[128])
+{
+    io_chain chain;
+    s2s_err err = io_judge_chain(ask, &chain, detail);
+    return err == S2S_E_OK ? io_judge_leaf(ask, &chain, detail) : err;
+}
+
+io_judge_ask io_judge_ask_of(const SSL *ssl, X509_STORE *store, const s2s_domain *name)
+{
+    return (io_judge_ask){.leaf = SSL_get0_peer_certificate(ssl),
+                          .untrusted = SSL_get_peer_cert_chain(ssl),
+                          .store = store,
+                          .peer = SSL_is_server(ssl) ? S2S_INITIATING : S2S_RECEIVING,
+                          .name = name};
+}
+
 s2s_err io_judge_ssl(const SSL *ssl, X509_STORE *store, const s2s_domain *name, char detail[128])
 {
-    io_judge_ask ask = {.leaf = SSL_get0_peer_certificate(ssl),
-                        .untrusted = SSL_get_peer_cert_chain(ssl),
-                        .store = store,
-                        .peer = SSL_is_server(ssl) ? S2S_INITIATING : S2S_RECEIVING,
-                        .name = name};
+    const io_judge_ask ask = io_judge_ask_of(ssl, store, name);
     return io_judge(&ask, detail);
 }

@@ -24,7 +24,16 @@ typedef struct io_judge_ask {
  * CERT_USAGE, CERT_NAME; NOMEM. `detail`, when not NULL, gets half a sentence for logs. */
 s2s_err io_judge(const io_judge_ask *ask, char detail[128]);
 
-/* The same for a connection's peer; the role is the connection's. */
+/* The two halves of it. A chain that is good is so from `from` until before `until`, seconds since 1970. */
+typedef struct io_chain {
+    bool constrained; /* an issuer has name constraints */
+    int64_t from, until;
+} io_chain;
+s2s_err io_judge_chain(const io_judge_ask *ask, io_chain *out, char detail[128]);
+s2s_err io_judge_leaf(const io_judge_ask *ask, const io_chain *chain, char detail[128]);
+
+/* What is to be judged of a connection's peer; the role is the connection's. Borrows all three. */
+io_judge_ask io_judge_ask_of(const SSL *ssl, X509_STORE *store, const s2s_domain *name);
 s2s_err io_judge_ssl(const SSL *ssl, X509_STORE *store, const s2s_domain *name, char detail[128]);
 
 /* dNSName (one whole left label may be "*"), SRVName _xmpp-server.NAME, XmppAddr NAME. `constrained`: an issuer has name
