@@ -243,8 +243,63 @@ class SetUp:
                 f"| {spread(all_of(lambda r: r['setup_ms']['p50']), 1)} "
                 f"| {spread(all_of(lambda r: r['setup_ms']['p99']), 1)} |")
 
-    HEAD = ("| links | CPU s/1,000 | bare handshakes | ratio | must (aim) | links/s | set-up p50 ms "
+    def held_against(self, runs):
+        """Measures, as bench/musts.py judges them: what, the figures, at most, unit."""
+        yield (f"CPU a link, {self.title}, to its bare handshakes'", [r["ratio"] for r in runs],
+               self.must, "x")
+
+    HEAD = ("| links set up | CPU s/1,000 | bare handshakes | ratio | must (aim) | links/s | set-up p50 ms "
             "| p99 ms |", "|---|---|---|---|---|---|---|---|")
+
+
+# ---- held ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Idle:
+    """Links that carry nothing: what each holds of memory, and what all of them cost."""
+
+    name: str
+    title: str
+    must_kb: float
+    aim_kb: float
+    proof: str = "external"
+    peer_cert: str = "yes"
+    count: int = 5000
+    warm: int = 50
+    rest: float = 32  # after 30 s no deadline of a set-up is left
+    hold: float = 20
+    rounds: int = 2
+
+    def run(self, place, _number, quick):
+        count, hold = (self.count // 5, self.hold / 4) if quick else (self.count, self.hold)
+        with Causeway(place, count + self.warm) as server:
+            return measured(self, place, server,
+                            ["--proof", self.proof, "--peer-cert", self.peer_cert, "--count",
+                             count, "--warm", self.warm, "--rest", self.rest, "--hold", hold])
+
+    def line(self, run):
+        return (f"{run['up']} links held {run['held_s']:.0f} s: {run['kb_per_link']:5.1f} KB each "
+                f"(<= {self.must_kb:.0f})  CPU {run['held_cpu_share'] * 100:.4f} % (<= 0.1)  "
+                f"woken {run['held_wakes'] / run['held_s']:.2f} times/s")
+
+    def row(self, runs):
+        def all_of(pick):
+            return [pick(run) for run in runs]
+        return (f"| {self.title} | {runs[-1]['up']:,} "
+                f"| {spread(all_of(lambda r: r['kb_per_link']), 1)} "
+                f"| {self.must_kb:.0f} ({self.aim_kb:.0f}) "
+                f"| {spread(all_of(lambda r: r['held_cpu_share'] * 100), 4)} | 0.1 "
+                f"| {spread(all_of(lambda r: r['held_wakes'] / r['held_s']))} |")
+
+    def held_against(self, runs):
+        yield (f"memory of an idle link, {self.title}", [r["kb_per_link"] for r in runs],
+               self.must_kb, "KB")
+        yield (f"CPU of {runs[-1]['up']:,} idle links, {self.title}",
+               [r["held_cpu_share"] * 100 for r in runs], 0.1, "%")
+
+    HEAD = ("| links held idle | links | KB each | must (aim) | CPU % in all | must "
+            "| woken times/s |", "|---|---|---|---|---|---|---|")
 
 
 SCENARIOS = [
@@ -260,6 +315,9 @@ SCENARIOS = [
     SetUp("out-dialback", "out, dialback, verified over the peer's own link", 1.5, 1.2, way="out",
           proof="dialback"),
     SetUp("out-resumed", "out, second link", 2.5, 1.8, way="out", resume=True),
+    Idle("idle-external", "EXTERNAL, peers with certificates", 30, 26),
+    Idle("idle-dialback", "dialback, a domain each, peers without certificates", 48, 36,
+         proof="dialback", peer_cert="no", count=1000),
 ]
 QUICK = ("in-external", "in-dialback", "out-external")
 
@@ -279,13 +337,14 @@ def run_all(place, wanted, rounds, quick):
         if scenario.name not in wanted:
             continue
         runs = results.setdefault(scenario.name, [])
-        for number in range(1, rounds + 1):
+        rounds_here = min(rounds, getattr(scenario, "rounds", rounds))
+        for number in range(1, rounds_here + 1):
             figures = scenario.run(place, number, quick)
             if figures is None:
                 failures += 1
                 continue
             runs.append(dict(figures, round=number))
-            print(f"{scenario.name:<17} round {number}/{rounds}  {scenario.line(figures)}",
+            print(f"{scenario.name:<17} round {number}/{rounds_here}  {scenario.line(figures)}",
                   flush=True)
     return results, failures
 
@@ -307,5 +366,6 @@ def report(results):
             "Each remote domain has an address of its own. CPU is that of the program alone, from "
             "the first link asked for until it has come to rest; *bare handshakes* is what the "
             "TLS handshakes that were counted cost on OpenSSL and nothing else, both roles "
-            "measured in the same round, before and after.", *text, ""]
+            "measured in the same round, before and after. Memory is what the process grew by, without "
+            "files, for each link.", *text, ""]
     return "\n" + "\n".join(text)

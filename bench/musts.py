@@ -102,11 +102,10 @@ def loss_row(results, faults):
 
 
 def link_rows(results):
-    """Links whose cost is a ratio to that of bare handshakes."""
     for scenario in links.SCENARIOS:
-        got = [run["ratio"] for run in results.get(scenario.name, []) if "ratio" in run]
-        if getattr(scenario, "must", None) and got:
-            yield row(f"CPU a link, {scenario.title}, to its bare handshakes'", got, scenario.must)
+        runs = results.get(scenario.name)
+        for measure in scenario.held_against(runs) if runs else []:
+            yield row(*measure)
 
 
 def judge(whole):

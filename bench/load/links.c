@@ -319,16 +319,23 @@ static bool settle(links *l, used *into)
     return false;
 }
 
-static bool hold(links *l)
+static bool let_be(links *l, double seconds)
 {
-    uint64_t from = net_now_ns();
-    uint64_t until = from + (uint64_t)(l->plan->hold_s * 1e9);
-    if (l->plan->pid) usage_read(l->plan->pid, &l->held_from);
+    uint64_t until = net_now_ns() + (uint64_t)(seconds * 1e9);
     while (net_now_ns() < until && !is_stopped(l) && count_alive(l) == l->plan->count)
         turn(l);
+    return !is_stopped(l);
+}
+
+static bool hold(links *l)
+{
+    if (!let_be(l, l->plan->rest_s)) return false;
+    uint64_t from = net_now_ns();
+    if (l->plan->pid) usage_read(l->plan->pid, &l->held_from);
+    bool ok = let_be(l, l->plan->hold_s);
     if (l->plan->pid) usage_read(l->plan->pid, &l->held_to);
     l->held_s = (double)(net_now_ns() - from) / 1e9;
-    return !is_stopped(l);
+    return ok;
 }
 
 static bool run_phases(links *l)

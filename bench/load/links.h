@@ -23,11 +23,11 @@ typedef struct links_plan {
     bool bare;     /* they show no certificate when they dial, and ask for none */
     bool
         resume; /* outward: measured is the second link to each, which may resume the first's session */
-    unsigned count, warm; /* links measured, and before those */
-    unsigned at_once;     /* how many are under way */
-    double hold_s;        /* how long they are then held, and watched */
-    unsigned stall_s;     /* given up when so long none came up */
-    int pid;              /* of the server under test; 0: none */
+    unsigned count, warm;  /* links measured, and before those */
+    unsigned at_once;      /* how many are under way */
+    double rest_s, hold_s; /* how long they are then left alone, and after that watched */
+    unsigned stall_s;      /* given up when so long none came up */
+    int pid;               /* of the server under test; 0: none */
 } links_plan;
 
 typedef enum links_state { LINK_UNUSED, LINK_COMES, LINK_UP, LINK_FAILED, LINK_LOST } links_state;
@@ -57,7 +57,7 @@ typedef struct links {
     links_shakes shakes;
     char trouble[256];                            /* the first */
     bool closing;                                 /* ends are our own doing */
-    used idle, before, after, held_from, held_to; /* idle: no link yet */
+    used idle, before, after, held_from, held_to; /* idle: no link yet; held_from: after the rest */
     double held_s;
     void (*progress)(const struct links *l);
     const volatile int *stopped;

@@ -20,7 +20,7 @@ static const char usage[] =
     "                          server may resume (no)\n"
     "  --count N  --warm N     links measured (1000), and set up before those (50)\n"
     "  --at-once N             how many are under way (16)\n"
-    "  --hold S                then they are held and watched so long (0 s)\n"
+    "  --rest S  --hold S      then they are left alone, and after that watched so long (0 s)\n"
     "  --stall S               given up when so long none came up (20 s)\n"
     "  --pid PID               whose CPU and memory is read\n"
     "  --json FILE\n";
@@ -49,7 +49,7 @@ static bool take(const option *o, const char *value)
 }
 
 typedef struct numbers {
-    double count, warm, at_once, hold, stall, pid;
+    double count, warm, at_once, rest, hold, stall, pid;
 } numbers;
 
 static bool read_all(const option *options, size_t n, int argc, char **argv)
@@ -89,6 +89,7 @@ static bool read_options(links_plan *p, const char **json, int argc, char **argv
         {.name = "--count", .number = &n.count, .at_most = 100000},
         {.name = "--warm", .number = &n.warm, .at_most = 100000},
         {.name = "--at-once", .number = &n.at_once, .at_most = 100000},
+        {.name = "--rest", .number = &n.rest, .at_most = 86400},
         {.name = "--hold", .number = &n.hold, .at_most = 86400},
         {.name = "--stall", .number = &n.stall, .at_most = 3600},
         {.name = "--pid", .number = &n.pid, .at_most = 1u << 30},
@@ -99,6 +100,7 @@ static bool read_options(links_plan *p, const char **json, int argc, char **argv
     p->count = (unsigned)n.count;
     p->warm = (unsigned)n.warm;
     p->at_once = (unsigned)n.at_once;
+    p->rest_s = n.rest;
     p->hold_s = n.hold;
     p->stall_s = (unsigned)n.stall;
     p->pid = (int)n.pid;

@@ -16,7 +16,7 @@ static figures figures_of(const links *l)
     const hdr *h = &l->latency;
     figures f = {.seconds = (double)(l->last - l->begun) / 1e9,
                  .cpu = l->after.cpu - l->before.cpu,
-                 .kb = l->after.rss_own_kb - l->before.rss_own_kb,
+                 .kb = (l->held_s > 0 ? l->held_from : l->after).rss_own_kb - l->before.rss_own_kb,
                  .p50 = (double)hdr_at(h, 0.5) / 1e6,
                  .p99 = (double)hdr_at(h, 0.99) / 1e6,
                  .most = (double)h->most / 1e6,
