@@ -10,7 +10,7 @@ import re
 
 from lab import until
 from proxy import binary, unbalanced
-from stage import LOCAL, MANY, REMOTE, domain_of
+from stage import DIRECT, DIRECT_LOCAL, LOCAL, MANY, REMOTE, SHUT, domain_of
 from traffic import Flow, judge
 
 Case = collections.namedtuple("Case", "name seconds proxy run")
@@ -120,6 +120,44 @@ for _hq in LOCAL:
     for _remote in REMOTE:
         for _direction in ("out", "in"):
             _cell(_hq, _remote, _direction)
+
+
+# -- direct TLS: both roles, both ports of ours -----------------------------------------------
+
+def _direct_cell(remote, inner, direction):
+    kind = DIRECT[remote]
+    outer, port = domain_of(remote), DIRECT_LOCAL[inner]
+    where = "" if direction == "out" else f", at our port {port}"
+
+    @case(f"direct TLS: {kind.TITLE} outside, certificate, {direction}{where}", 90)
+    async def run(stage):
+        await stage.up("hq1", remote)
+        local = await stage.user("alice@" + inner)
+        far = await stage.user("ann@" + outer)
+        sender, receiver = (local, far) if direction == "out" else (far, local)
+        await talk(sender, receiver, 30)
+        await expect_facts(stage.servers[remote], direction, inner, outer, "certificate")
+        how = stage.proxy.tls_of(inner, outer, direction)
+        expect(how == {"direct"}, f"causeway status says TLS {how}")
+        met = stage.lab.hosts[remote].connections(5270) if direction == "out" else \
+            stage.lab.hosts[remote].dialled(port)
+        expect(met, f"{remote} has no connection {'at 5270' if direction == 'out' else f'to {port}'}")
+
+
+for _remote in DIRECT:
+    _direct_cell(_remote, "delta.example", "out")
+    for _inner in DIRECT_LOCAL:
+        _direct_cell(_remote, _inner, "in")
+
+
+@case("direct TLS: its port is shut, STARTTLS of the same server is as good", 90)
+async def direct_port_shut(stage):
+    await stage.up("hq1", "many")
+    await talk(await stage.user("alice@epsilon.example"), await stage.user("ann@" + SHUT), 40)
+    how = stage.proxy.tls_of("epsilon.example", SHUT, "out")
+    expect(how == {"starttls"}, f"causeway status says TLS {how}")
+    met = stage.proxy.log.grep(re.compile(f"event=attempt_ended domain={SHUT} .*tls=direct why=tcp_refused"))
+    expect(len(met) == 1, f"{len(met)} refused attempts of direct TLS are logged")
 
 
 # -- one trunk -------------------------------------------------------------------------------

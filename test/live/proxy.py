@@ -27,7 +27,7 @@ class Causeway(Server):
         super().__init__(host, domains)
         import yaml
         settings = {
-            "listen": {"outside": ["*:5269"], "inside": [host.address["inside"] + ":5269"],
+            "listen": {"outside": ["*:5269"], "direct_tls": ["*:5270"], "inside": [host.address["inside"] + ":5269"],
                        "inside_dns": host.address["inside"] + ":53",
                        "admin": host.path("admin.sock")},
             "domains": {d: {"server": s, "certificate": leaf.cert, "key": leaf.key}
@@ -69,6 +69,12 @@ class Causeway(Server):
             if pair["from"] == a and pair["to"] == b and pair.get("proof"):
                 return pair["proof"]
         return None
+
+    def tls_of(self, local, remote, direction):
+        """How TLS came about on the outside connections of the two in that direction: "direct", "starttls", "" none."""
+        links = [l for l in self.status()["links"] if l["side"] == "outside"
+                 and l["role"] == ("initiating" if direction == "out" else "receiving")]
+        return {l["tls"] for l in links if (l["ours"], l["theirs"]) == (local, remote)}
 
     def complaints(self):
         """What a sanitizer or an assertion said, if anything."""

@@ -158,7 +158,8 @@ class Ejabberd(Server):
     LOG = "ejabberd.log"
     LIBS = "/usr/lib/x86_64-linux-gnu"
 
-    def __init__(self, host, domains, users=(), dns=None, **settings):
+    def __init__(self, host, domains, users=(), dns=None, direct=False, **settings):
+        """direct: listens for direct TLS at port 5270."""
         super().__init__(host, domains, users)
         import yaml
         base = {
@@ -172,6 +173,8 @@ class Ejabberd(Server):
             "modules": {"mod_s2s_dialback": {}, "mod_ping": {}, "mod_disco": {},
                         "mod_roster": {}, "mod_offline": {}},
         }
+        if direct:
+            base["listen"].append({"port": 5270, "ip": "::", "module": "ejabberd_s2s_in", "tls": True})
         base.update(settings)
         host.write("ejabberd.yml", yaml.safe_dump(base))
         host.resolver(dns)
@@ -257,9 +260,11 @@ remote-control:
         return bool(self.host.run(["ss", "-Hlun", "( sport = :53 )"]).stdout.strip())
 
 
-def records_for(domain, host_name, addresses, addresses6=()):
-    """SRV and address records that lead to a server of `domain`."""
-    out = [f"_xmpp-server._tcp.{domain}. 60 IN SRV 0 5 5269 {host_name}."]
+def records_for(domain, host_name, addresses, addresses6=(), direct=None):
+    """SRV and address records that lead to a server of `domain`; direct: the port of direct TLS, which is preferred."""
+    out = [f"_xmpp-server._tcp.{domain}. 60 IN SRV 10 5 5269 {host_name}."]
+    if direct:
+        out.append(f"_xmpps-server._tcp.{domain}. 60 IN SRV 5 5 {direct} {host_name}.")
     out += [f"{host_name}. 60 IN A {a}" for a in addresses]
     out += [f"{host_name}. 60 IN AAAA {a}" for a in addresses6]
     return out
