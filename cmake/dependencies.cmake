@@ -18,6 +18,7 @@ function(causeway_need name module minimum what)
 endfunction()
 
 causeway_need(expat   expat        2.5.0  "XML")
+causeway_need(idn2    libidn2      2.3.0  "internationalised domains")
 causeway_need(uv      libuv        1.40.0 "event loop")
 causeway_need(openssl openssl      3.0.0  "TLS and certificates")
 causeway_need(crypto  libcrypto    3.0.0  "hashes")

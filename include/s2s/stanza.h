@@ -21,8 +21,8 @@ typedef struct s2s_stanza {
     s2s_domain from_domain;
     s2s_domain to_domain;
     s2s_err
-        address; /* S2S_OK-like S2S_E_OK, or S2S_E_JID_TOO_LONG: routable, but not toward a local server */
-    s2s_span id;   /* absent when there is none */
+        address; /* S2S_E_OK, or S2S_E_JID_TOO_LONG: routable, but not toward a local server; or S2S_E_JID_SYNTAX: to be answered */
+    s2s_span id; /* absent when there is none */
     s2s_span type; /* absent when there is none */
     s2s_span lang;
     s2s_span bytes;

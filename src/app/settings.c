@@ -83,7 +83,7 @@ static void refuse_later(app_reader *r, const app_option *o, const app_node *key
 static const char *domain_fault(s2s_err err, const char *text)
 {
     if (err == S2S_E_DOMAIN_IDN)
-        return "internationalised domains are not supported yet: write its A-label (xn--...)";
+        return "an internationalised label must be one of IDNA2008 (RFC 5890)";
     if (strchr(text, '@') || strchr(text, '/')) return "a domain, not an address";
     return "labels of letters, digits and hyphens, joined by dots";
 }

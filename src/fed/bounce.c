@@ -41,17 +41,23 @@ const char *fed_bounce_text(const fed_bounce *b, char out[FED_BOUNCE_TEXT])
 }
 
 /* The address, or its domain alone when a part is longer than any local server takes (RFC 7622 3.1). */
-static s2s_span fitting(s2s_span jid, const s2s_domain *domain)
+static s2s_span fitting(s2s_span jid, const s2s_domain *domain, char text[S2S_DOMAIN_WIRE_MAX + 1])
 {
     s2s_jid parts;
-    return s2s_jid_parse(jid, &parts) == S2S_E_JID_TOO_LONG ? s2s_domain_span(domain) : jid;
+    return s2s_jid_parse(jid, &parts) == S2S_E_JID_TOO_LONG ? s2s_domain_wire(domain, text) : jid;
 }
 
-static s2s_stanza shortened(const s2s_stanza *st)
+/* Where domains stand alone, as text. */
+typedef struct alone {
+    char from[S2S_DOMAIN_WIRE_MAX + 1];
+    char to[S2S_DOMAIN_WIRE_MAX + 1];
+} alone;
+
+static s2s_stanza shortened(const s2s_stanza *st, alone *text)
 {
     s2s_stanza out = *st;
-    out.from = fitting(st->from, &st->from_domain);
-    out.to = fitting(st->to, &st->to_domain);
+    out.from = fitting(st->from, &st->from_domain, text->from);
+    out.to = fitting(st->to, &st->to_domain, text->to);
     out.address = S2S_E_OK;
     return out;
 }
@@ -59,11 +65,12 @@ static s2s_stanza shortened(const s2s_stanza *st)
 s2s_err fed_bounce_put(s2s_buf *out, const s2s_stanza *st, const fed_bounce *b)
 {
     S2S_ASSERT(fed_bounce_allowed(st, b->toward));
+    alone domains;
     char text[FED_BOUNCE_TEXT];
     fed_bounce_text(b, text);
     s2s_span told = text[0] != '\0' ? s2s_span_of(text) : (s2s_span){NULL, 0};
     bool too_big = b->why == S2S_E_STANZA_TOO_BIG;
-    s2s_stanza about = shortened(st);
+    s2s_stanza about = shortened(st, &domains);
     return s2s_stanza_put_error(out, &about, fed_bounce_condition(b->why, b->toward), told,
                                 too_big ? "stanza-too-big" : NULL,
                                 too_big ? "urn:xmpp:errors" : NULL);
@@ -75,7 +82,8 @@ fed_item *fed_bounce_new(const s2s_stanza *st, const fed_bounce *b, fed_way way,
     fed_item *item = NULL;
     s2s_buf_init(&buf, 0);
     if (fed_bounce_put(&buf, st, b) == S2S_E_OK) {
-        s2s_stanza about = shortened(st);
+        alone domains;
+        s2s_stanza about = shortened(st, &domains);
         s2s_stanza answer = {
             .kind = st->kind,
             .from = about.to,

@@ -101,6 +101,7 @@ static s2s_err may_enter(const fed_pair *p, const s2s_stanza *st)
 static s2s_err may_leave(const fed_pair *p, const s2s_stanza *st)
 {
     if (p->loop) return S2S_E_NO_LOCAL_SERVER; /* a loop too */
+    if (st->address == S2S_E_JID_SYNTAX) return st->address;
     if (!p->policy->allow) return S2S_E_PEER_BLOCKED;
     size_t most = smaller(p->policy->max_stanza, p->f->config->limits.stanza);
     return st->bytes.len <= most ? S2S_E_OK : S2S_E_STANZA_TOO_BIG;
@@ -152,10 +153,11 @@ void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
 void fed_route_refused(fed_conn *c, const s2s_stanza *st, s2s_err why)
 {
     s2s_stanza answered = *st;
+    char to[S2S_DOMAIN_WIRE_MAX + 1];
     for (size_t i = 0; i < c->n_feeds && answered.to_domain.len == 0; i++) {
         if (!s2s_domain_eq(&c->feeds[i]->from, &st->from_domain)) continue;
         answered.to_domain = c->feeds[i]->to;
-        answered.to = s2s_domain_span(&c->feeds[i]->to);
+        answered.to = s2s_domain_wire(&c->feeds[i]->to, to);
     }
     S2S_ASSERT(answered.to_domain.len > 0);
     bool inward = fed_config_local(c->f->config, &answered.to_domain) != NULL;

@@ -24,6 +24,14 @@ static bool text_is(const char *text, size_t len, const s2s_domain *name)
     return len == name->len && strncasecmp(text, name->text, len) == 0;
 }
 
+/* An XmppAddr is UTF-8 and may have U-labels (RFC 6120 13.7.1.4). */
+static bool address_is(const char *text, size_t len, const s2s_domain *name)
+{
+    s2s_domain d;
+    return text[len - 1] != '.' && s2s_domain_make((s2s_span){text, len}, &d) == S2S_E_OK &&
+           s2s_domain_eq(&d, name);
+}
+
 /* ASN.1 strings carry their length: a NUL inside is a character which no reference has. */
 static bool other_name_is(const OTHERNAME *other, const s2s_domain *name)
 {
@@ -34,7 +42,7 @@ static bool other_name_is(const OTHERNAME *other, const s2s_domain *name)
     int signed_len = ASN1_STRING_length(other->value->value.asn1_string);
     if (!text || signed_len <= 0) return false;
     size_t len = (size_t)signed_len;
-    if (kind == NID_XmppAddr) return type == V_ASN1_UTF8STRING && text_is(text, len, name);
+    if (kind == NID_XmppAddr) return type == V_ASN1_UTF8STRING && address_is(text, len, name);
     return kind == NID_SRVName && type == V_ASN1_IA5STRING && len > prefix &&
            strncasecmp(text, SRV_PREFIX, prefix) == 0 && text_is(text + prefix, len - prefix, name);
 }

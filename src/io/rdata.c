@@ -27,7 +27,7 @@ s2s_err io_rdata_name(const uint8_t *bytes, size_t len, s2s_domain *out)
     }
     if (at + 1 != len) return S2S_E_DOMAIN_SYNTAX; /* no end, or something behind it */
     if (used == 0) return S2S_E_OK;
-    return s2s_domain_make((s2s_span){text, used}, out);
+    return s2s_domain_make_dns((s2s_span){text, used}, out);
 }
 
 s2s_err io_rdata_srv(const uint8_t *bytes, size_t len, io_srv *out)

@@ -8,7 +8,7 @@
 #include "io/resolver.h"
 
 /* RFC 1035 3.1 name of exactly these bytes, to the canonical domain; the root gives len 0 and OK.
- * S2S_E_DOMAIN_SYNTAX, S2S_E_DOMAIN_IDN */
+ * S2S_E_DOMAIN_SYNTAX */
 S2S_MUST_CHECK s2s_err io_rdata_name(const uint8_t *bytes, size_t len, s2s_domain *out);
 
 /* RFC 2782. S2S_E_DOMAIN_*: to be left out. */

@@ -178,7 +178,7 @@ static int on_sni(SSL *ssl, int *alert, void *arg)
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     s2s_domain domain;
     (void)alert;
-    if (!name || s2s_domain_make(s2s_span_of(name), &domain) != S2S_E_OK)
+    if (!name || s2s_domain_make_dns(s2s_span_of(name), &domain) != S2S_E_OK)
         return SSL_TLSEXT_ERR_NOACK;
     const tls_row *row = row_of(t, &domain);
     if (!row) return SSL_TLSEXT_ERR_NOACK;

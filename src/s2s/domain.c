@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "s2s/idna.h"
+
 #define LABEL_MAX 63 /* octets (RFC 1035 2.3.4) */
 
 static bool is_digit(char c)
@@ -62,10 +64,9 @@ static bool make_labels(s2s_span text, char *out)
     }
 }
 
-s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
+s2s_err s2s_domain_make_dns(s2s_span text, s2s_domain *out)
 {
     memset(out, 0, sizeof *out);
-    if (has_high_octet(text)) return S2S_E_DOMAIN_IDN;
     if (text.len > 0 && text.ptr[text.len - 1] == '.') text.len--;
     if (text.len == 0 || text.len > S2S_DOMAIN_MAX) return S2S_E_DOMAIN_SYNTAX;
     if (!make_labels(text, out->text)) {
@@ -74,6 +75,46 @@ s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
     }
     out->len = (uint8_t)text.len;
     return S2S_E_OK;
+}
+
+static bool has_a_label(const s2s_domain *d)
+{
+    const char *end = d->text + d->len;
+    for (const char *at = d->text; (at = memchr(at, 'x', (size_t)(end - at))) != NULL; at++)
+        if ((at == d->text || at[-1] == '.') && strncmp(at, "xn--", 4) == 0) return true;
+    return false;
+}
+
+/* An A-label is what its U-label gives; all others are a second way to write something, or nothing. Those libidn2 has made
+ * itself are known to be, and not asked again: a long name costs some hundred microseconds. */
+static s2s_err check_a_labels(const s2s_domain *d)
+{
+    char unicode[S2S_DOMAIN_WIRE_MAX + 1], again[S2S_DOMAIN_MAX + 2];
+    size_t len = s2s_idna_to_unicode(d->text, unicode);
+    if (len == 0) return S2S_E_DOMAIN_IDN;
+    s2s_err err = s2s_idna_to_ascii((s2s_span){unicode, len}, again);
+    return err == S2S_E_OK && strcmp(again, d->text) != 0 ? S2S_E_DOMAIN_IDN : err;
+}
+
+s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
+{
+    char ascii[S2S_DOMAIN_MAX + 2];
+    memset(out, 0, sizeof *out);
+    if (has_high_octet(text)) {
+        s2s_err err = s2s_idna_to_ascii(text, ascii);
+        return err == S2S_E_OK ? s2s_domain_make_dns(s2s_span_of(ascii), out) : err;
+    }
+    s2s_err err = s2s_domain_make_dns(text, out);
+    if (err != S2S_E_OK || !has_a_label(out)) return err;
+    err = check_a_labels(out);
+    if (err != S2S_E_OK) memset(out, 0, sizeof *out);
+    return err;
+}
+
+s2s_span s2s_domain_wire(const s2s_domain *d, char out[S2S_DOMAIN_WIRE_MAX + 1])
+{
+    size_t len = has_a_label(d) ? s2s_idna_to_unicode(d->text, out) : 0;
+    return len > 0 ? (s2s_span){out, len} : s2s_domain_span(d);
 }
 
 bool s2s_domain_eq(const s2s_domain *a, const s2s_domain *b)
@@ -143,6 +184,37 @@ static bool cut_before(s2s_span *text, char at, s2s_span *before)
     return true;
 }
 
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f;
+}
+
+/* The second octet of U+0080 to U+009F decides, and the first is never one by itself. */
+static bool has_control(s2s_span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (is_control(c)) return true;
+        if (c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0) return true;
+    }
+    return false;
+}
+
+static bool has_excluded(s2s_span local)
+{
+    for (size_t i = 0; i < local.len; i++)
+        if (memchr(" \"&':<>", local.ptr[i], 7) != NULL) return true;
+    return false;
+}
+
+static s2s_err parts_err(const s2s_jid *jid)
+{
+    if (jid->local.len > S2S_JID_PART_MAX || jid->resource.len > S2S_JID_PART_MAX)
+        return S2S_E_JID_TOO_LONG;
+    bool bad = has_excluded(jid->local) || has_control(jid->local) || has_control(jid->resource);
+    return bad ? S2S_E_JID_SYNTAX : S2S_E_OK;
+}
+
 s2s_err s2s_jid_parse(s2s_span text, s2s_jid *out)
 {
     memset(out, 0, sizeof *out);
@@ -159,6 +231,5 @@ s2s_err s2s_jid_parse(s2s_span text, s2s_jid *out)
     if (err != S2S_E_OK) return err;
     out->local = local;
     out->resource = resource;
-    bool fits = local.len <= S2S_JID_PART_MAX && resource.len <= S2S_JID_PART_MAX;
-    return fits ? S2S_E_OK : S2S_E_JID_TOO_LONG;
+    return parts_err(out);
 }

@@ -173,8 +173,8 @@ static void write_open(s2s_stream *s)
 void s2s_head_write_initial(s2s_stream *s)
 {
     write_open(s);
-    s2s_out_attr(s, "from", s2s_domain_span(&s->config.from));
-    s2s_out_attr(s, "to", s2s_domain_span(&s->config.to));
+    s2s_out_domain(s, "from", &s->config.from);
+    s2s_out_domain(s, "to", &s->config.to);
     s2s_out_text(s, " version='1.0' xml:lang='en'>");
 }
 
@@ -182,8 +182,8 @@ static void write_response(s2s_stream *s, const s2s_domain *from, s2s_span id, b
 {
     write_open(s);
     if (id.len > 0) s2s_out_attr(s, "id", id);
-    s2s_out_attr(s, "from", s2s_domain_span(from));
-    if (s->head.from.len > 0) s2s_out_attr(s, "to", s2s_domain_span(&s->head.from));
+    s2s_out_domain(s, "from", from);
+    if (s->head.from.len > 0) s2s_out_domain(s, "to", &s->head.from);
     if (version) s2s_out_text(s, " version='1.0'");
     s2s_out_text(s, " xml:lang='en'>");
 }

@@ -31,6 +31,13 @@ void s2s_dialback_put(s2s_stream *s, const char *name, s2s_span from, s2s_span t
     s2s_out_attr(s, "to", to);
 }
 
+void s2s_dialback_put_pair(s2s_stream *s, const char *name, const s2s_domain *from,
+                           const s2s_domain *to)
+{
+    char from_text[S2S_DOMAIN_WIRE_MAX + 1], to_text[S2S_DOMAIN_WIRE_MAX + 1];
+    s2s_dialback_put(s, name, s2s_domain_wire(from, from_text), s2s_domain_wire(to, to_text));
+}
+
 static s2s_span trim(s2s_span text)
 {
     while (text.len > 0 && s2s_only_space((s2s_span){text.ptr, 1}))
@@ -226,7 +233,7 @@ void s2s_dialback_send_key(s2s_stream *s, const s2s_input *in)
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
     s2s_pair_enter(&s->pairs, in->pair, S2S_PAIR_ASKED);
     in->pair->owed++;
-    s2s_dialback_put(s, "result", s2s_domain_span(&in->pair->from), s2s_domain_span(&in->pair->to));
+    s2s_dialback_put_pair(s, "result", &in->pair->from, &in->pair->to);
     s2s_out_text(s, ">");
     s2s_out_escaped(s, in->key);
     s2s_out_text(s, "</db:result>");
@@ -306,7 +313,7 @@ void s2s_dialback_send_question(s2s_stream *s, const s2s_input *in)
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
     q->sent = true;
     s->n_sent++;
-    s2s_dialback_put(s, "verify", s2s_domain_span(&q->from), s2s_domain_span(&q->to));
+    s2s_dialback_put_pair(s, "verify", &q->from, &q->to);
     s2s_out_attr(s, "id", q->id);
     s2s_out_text(s, ">");
     s2s_out_escaped(s, q->key);

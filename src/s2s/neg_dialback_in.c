@@ -19,7 +19,7 @@ static void put_verdict(s2s_stream *s, const char *name, s2s_verdict verdict, co
 
 static void put_result(s2s_stream *s, const s2s_pair *pair, s2s_verdict verdict, const char *cond)
 {
-    s2s_dialback_put(s, "result", s2s_domain_span(&pair->to), s2s_domain_span(&pair->from));
+    s2s_dialback_put_pair(s, "result", &pair->to, &pair->from);
     put_verdict(s, "result", verdict, cond);
 }
 
@@ -171,7 +171,7 @@ void s2s_stream_answer_verify(s2s_stream *s, const s2s_domain *from, const s2s_d
 {
     S2S_ASSERT(v != S2S_ERROR || cond != NULL);
     if (!s2s_stream_can_write(s)) return;
-    s2s_dialback_put(s, "verify", s2s_domain_span(to), s2s_domain_span(from));
+    s2s_dialback_put_pair(s, "verify", to, from);
     s2s_out_attr(s, "id", id);
     put_verdict(s, "verify", v, cond);
     s2s_out_check(s);

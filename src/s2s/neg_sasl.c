@@ -22,8 +22,8 @@ void s2s_sasl_write_feature(s2s_stream *s)
 /* The identity is always said: some peers answer an empty element with malformed-request. */
 static void write_identity(s2s_stream *s, const char *end_tag)
 {
-    char text[S2S_BASE64_SIZE(S2S_DOMAIN_MAX)];
-    size_t len = s2s_base64_write(s2s_domain_span(&s->config.from), text);
+    char wire[S2S_DOMAIN_WIRE_MAX + 1], text[S2S_BASE64_SIZE(S2S_DOMAIN_WIRE_MAX)];
+    size_t len = s2s_base64_write(s2s_domain_wire(&s->config.from, wire), text);
     S2S_ASSERT(s->in_tls);
     s2s_out_span(s, (s2s_span){text, len});
     s2s_out_text(s, end_tag);
@@ -100,7 +100,7 @@ void s2s_sasl_take_failure(s2s_stream *s, const s2s_input *in)
 /* '=' is zero octets (6.4.2); zero octets mean the identity of the header. */
 static bool read_authzid(s2s_stream *s, s2s_span text, bool *encoding_ok)
 {
-    char domain[S2S_DOMAIN_MAX + 5]; /* whole groups of three, and room for a trailing dot */
+    char domain[S2S_DOMAIN_WIRE_MAX + 3]; /* whole groups of three, and room for a trailing dot */
     size_t len = 0;
 
     *encoding_ok = true;

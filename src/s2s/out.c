@@ -35,6 +35,12 @@ void s2s_out_attr(s2s_stream *s, const char *name, s2s_span value)
     s2s_out_text(s, "'");
 }
 
+void s2s_out_domain(s2s_stream *s, const char *name, const s2s_domain *d)
+{
+    char text[S2S_DOMAIN_WIRE_MAX + 1];
+    s2s_out_attr(s, name, s2s_domain_wire(d, text));
+}
+
 void s2s_out_check(s2s_stream *s)
 {
     if (s->expect == S2S_DEAD || s->expect == S2S_CLOSED) return;

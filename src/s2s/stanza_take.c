@@ -9,10 +9,10 @@ static s2s_kind kind_of(s2s_span name)
     return s2s_span_is(name, "iq") ? S2S_IQ : S2S_PRESENCE;
 }
 
-/* A part over 1,023 octets has a domain all the same, so that the stanza can be routed. */
+/* A bad part has a domain beside it all the same, so that the stanza can be routed, or answered. */
 static bool has_domain(s2s_err err)
 {
-    return err == S2S_E_OK || err == S2S_E_JID_TOO_LONG;
+    return err == S2S_E_OK || err == S2S_E_JID_TOO_LONG || err == S2S_E_JID_SYNTAX;
 }
 
 static void read_pair(s2s_stream *s, s2s_input *in)
@@ -77,11 +77,12 @@ static void put_attr(writer *w, const char *name, s2s_span value)
  * since the buffer may move. */
 static void put_jid(writer *w, const s2s_jid *jid)
 {
+    char domain[S2S_DOMAIN_WIRE_MAX + 1];
     if (jid->local.ptr != NULL) {
         put(w, jid->local);
         put(w, S2S_LIT("@"));
     }
-    put(w, s2s_domain_span(&jid->domain));
+    put(w, s2s_domain_wire(&jid->domain, domain));
     if (jid->resource.ptr != NULL) {
         put(w, S2S_LIT("/"));
         put(w, jid->resource);

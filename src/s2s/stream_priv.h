@@ -127,7 +127,7 @@ struct s2s_input {
     s2s_jid from;
     s2s_jid to;
     s2s_err to_err;
-    s2s_err address; /* STANZA: S2S_E_OK or S2S_E_JID_TOO_LONG */
+    s2s_err address; /* STANZA: S2S_E_OK or S2S_E_JID_* */
     s2s_span id;
     s2s_span type;
     s2s_span lang;
@@ -159,6 +159,7 @@ void s2s_out_text(s2s_stream *s, const char *text); /* as it is */
 void s2s_out_span(s2s_stream *s, s2s_span bytes);   /* as they are */
 void s2s_out_escaped(s2s_stream *s, s2s_span text);
 void s2s_out_attr(s2s_stream *s, const char *name, s2s_span value); /* escaped */
+void s2s_out_domain(s2s_stream *s, const char *name, const s2s_domain *d);
 void s2s_out_check(s2s_stream *s); /* ends the stream when memory or patience is spent */
 
 /* ---- input.c ---- */
@@ -226,6 +227,8 @@ void s2s_dialback_read_feature(s2s_features *f, const s2s_xml_child *child);
 void s2s_dialback_write_feature(s2s_stream *s);
 void s2s_dialback_read(s2s_stream *s, s2s_input *in); /* RESULT.. VERIFY_ANSWER: facts */
 void s2s_dialback_put(s2s_stream *s, const char *name, s2s_span from, s2s_span to);
+void s2s_dialback_put_pair(s2s_stream *s, const char *name, const s2s_domain *from,
+                           const s2s_domain *to);
 void s2s_pairs_pump(s2s_stream *s); /* asks what the handshake now allows to ask */
 void s2s_pair_opened(s2s_stream *s, s2s_pair *pair, s2s_proof proof);
 void s2s_pair_refused(s2s_stream *s, s2s_pair *pair, s2s_err err, const char *cond);

@@ -292,6 +292,16 @@ static void xmpp_addr(void **state)
     assert_int_equal(names(CERT_XMPP, REM "/r", 0, REM), S2S_E_CERT_NAME);
     assert_int_equal(names(CERT_XMPP, with_nul, sizeof with_nul - 1, REM), S2S_E_CERT_NAME);
     assert_int_equal(names(CERT_XMPP_IA5, REM, 0, REM), S2S_E_CERT_NAME);
+    assert_int_equal(names(CERT_XMPP, REM ".", 0, REM), S2S_E_CERT_NAME);
+    assert_int_equal(names(CERT_XMPP,
+                           "B\xc3\xbc"
+                           "cher.example",
+                           0, "xn--bcher-kva.example"),
+                     S2S_E_OK);
+    assert_int_equal(names(CERT_XMPP, "xn--bcher-kva.example", 0, "xn--bcher-kva.example"),
+                     S2S_E_OK);
+    assert_int_equal(names(CERT_XMPP, "bucher.example", 0, "xn--bcher-kva.example"),
+                     S2S_E_CERT_NAME);
 }
 
 static void bad_entries_are_passed_over(void **state)

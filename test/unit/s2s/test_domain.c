@@ -52,16 +52,75 @@ static void not_domains(void **state)
     refused((s2s_span){NULL, 0}, S2S_E_DOMAIN_SYNTAX);
 }
 
-static void not_yet_international(void **state)
+/* Spellings, what DNS and certificates have of them, and what XML has. */
+static void international(void **state)
 {
     (void)state;
-    refused(S2S_LIT("m\xc3\xbcnchen.example"), S2S_E_DOMAIN_IDN);
-    refused(S2S_LIT("loc\xe3\x80\x82"
-                    "example"),
-            S2S_E_DOMAIN_IDN); /* U+3002 */
-    refused(S2S_LIT("\xff"), S2S_E_DOMAIN_IDN);
-    s2s_domain d = make("XN--mnchen-3ya.example");
-    assert_string_equal(d.text, "xn--mnchen-3ya.example");
+    static const struct {
+        const char *spelt, *ascii, *wire;
+    } rows[] = {
+        {"m\xc3\xbcnchen.example", "xn--mnchen-3ya.example", "m\xc3\xbcnchen.example"},
+        {"M\xc3\x9cNCHEN.Example.", "xn--mnchen-3ya.example", "m\xc3\xbcnchen.example"},
+        {"mu\xcc\x88nchen.example", "xn--mnchen-3ya.example", "m\xc3\xbcnchen.example"},
+        {"XN--mnchen-3YA.example", "xn--mnchen-3ya.example", "m\xc3\xbcnchen.example"},
+        {"fa\xc3\x9f.de", "xn--fa-hia.de", "fa\xc3\x9f.de"}, /* not fass.de, as IDNA2003 had it */
+        {"\xcf\x82.gr", "xn--3xa.gr", "\xcf\x82.gr"},        /* a final sigma is no other one */
+        {"\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah",
+         "\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88"},
+        {"loc\xe3\x80\x82"
+         "example\xe3\x80\x82",
+         "loc.example", "loc.example"},                                   /* U+3002 */
+        {"\xef\xbd\x81\xef\xbd\x82.example", "ab.example", "ab.example"}, /* full width */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char wire[S2S_DOMAIN_WIRE_MAX + 1];
+        s2s_domain d = make(rows[i].spelt);
+        assert_string_equal(d.text, rows[i].ascii);
+        assert_true(s2s_span_is(s2s_domain_wire(&d, wire), rows[i].wire));
+    }
+}
+
+static void not_international(void **state)
+{
+    (void)state;
+    static const char *const not_idna[] = {
+        "\xff.example",                 /* no UTF-8 */
+        "\xe2\x98\x83.example",         /* a snowman */
+        "xn--n3h.example",              /* the same */
+        "xn--abc.example",              /* no A-label */
+        "xn--fuss.de",                  /* of nothing but ASCII */
+        "-\xc3\xa9.example",            /* a hyphen at an end */
+        "ab--\xc3\xa9.example",         /* hyphens in the third and fourth place */
+        "1\xd7\x90.example",            /* right to left, beginning with a digit */
+        "\xe2\x80\x8d\xc3\xa9.example", /* a joiner which joins nothing */
+    };
+    for (size_t i = 0; i < sizeof not_idna / sizeof not_idna[0]; i++)
+        refused(s2s_span_of(not_idna[i]), S2S_E_DOMAIN_IDN);
+    static const char *const no_domain[] = {
+        "a\xef\xbc\x8f.example",                               /* becomes a slash */
+        "a_\xc3\xa9.example",                                  /* an underscore */
+        "\xc3\xa9..example",     "a.\xef\xbc\x91\xef\xbc\x92", /* full width digits */
+        "xn--.example",          "xn--mnchen-.example",
+    };
+    for (size_t i = 0; i < sizeof no_domain / sizeof no_domain[0]; i++)
+        refused(s2s_span_of(no_domain[i]), S2S_E_DOMAIN_SYNTAX);
+    refused(S2S_LIT("\xc3\xa9\0.example"), S2S_E_DOMAIN_SYNTAX);
+    char text[S2S_DOMAIN_WIRE_MAX + 2];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "\xc3\xa9"[i % 2];
+    refused((s2s_span){text, sizeof text - 1}, S2S_E_DOMAIN_SYNTAX); /* longer than any */
+    refused((s2s_span){text, 128}, S2S_E_DOMAIN_IDN);                /* a label over 63 octets */
+}
+
+/* A name of DNS is what it is: no mapping, and no judgement of what somebody registered. */
+static void names_of_dns(void **state)
+{
+    (void)state;
+    s2s_domain d;
+    assert_int_equal(s2s_domain_make_dns(S2S_LIT("XN--n3h.Example."), &d), S2S_E_OK);
+    assert_string_equal(d.text, "xn--n3h.example");
+    assert_int_equal(s2s_domain_make_dns(S2S_LIT("\xc3\xa9.example"), &d), S2S_E_DOMAIN_SYNTAX);
+    assert_int_equal(d.len, 0);
 }
 
 static void lengths_of_labels_and_names(void **state)
@@ -148,7 +207,7 @@ static void bad_addresses(void **state)
     assert_int_equal(s2s_jid_parse((s2s_span){NULL, 0}, &j), S2S_E_IMPROPER_ADDRESS);
     assert_int_equal(s2s_jid_parse(S2S_LIT("a@b@rem.example"), &j), S2S_E_DOMAIN_SYNTAX);
     assert_int_equal(s2s_jid_parse(S2S_LIT("u@a..b/r"), &j), S2S_E_DOMAIN_SYNTAX);
-    assert_int_equal(s2s_jid_parse(S2S_LIT("u@\xc3\xbc.example"), &j), S2S_E_DOMAIN_IDN);
+    assert_int_equal(s2s_jid_parse(S2S_LIT("u@\xe2\x98\x83.example"), &j), S2S_E_DOMAIN_IDN);
     assert_null(j.local.ptr);
 }
 
@@ -175,6 +234,26 @@ static void long_parts(void **state)
     assert_string_equal(j.domain.text, "b.x");
 }
 
+/* What no address may have: the parts are known all the same. */
+static void characters_of_parts(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"u v@b.x",      "u\"v@b.x", "u&v@b.x",      "u'v@b.x",
+                                      "u:v@b.x",      "u<v@b.x",  "u>v@b.x",      "u\tv@b.x",
+                                      "u\x7f@b.x",    "b.x/a\nb", "b.x/\xc2\x80", "u@b.x/\x7f",
+                                      "u\xc2\x9f@b.x"};
+    static const char *const good[] = {"b.x/a b\"&'/:<>@", "u\\20v@b.x", "u\xc2\xa1@b.x",
+                                       "u@b.x/\xc2\xa0", "\xc3\x80@b.x/\xf0\x9f\x93\xb1"};
+    s2s_jid j;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(s2s_jid_parse(s2s_span_of(bad[i]), &j), S2S_E_JID_SYNTAX);
+        assert_string_equal(j.domain.text, "b.x");
+        assert_true(j.local.len + j.resource.len > 0);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(s2s_jid_parse(s2s_span_of(good[i]), &j), S2S_E_OK);
+}
+
 static void one_label_up(void **state)
 {
     (void)state;
@@ -195,11 +274,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spellings_become_one),
         cmocka_unit_test(not_domains),
-        cmocka_unit_test(not_yet_international),
+        cmocka_unit_test(international),
+        cmocka_unit_test(not_international),
+        cmocka_unit_test(names_of_dns),
         cmocka_unit_test(lengths_of_labels_and_names),
         cmocka_unit_test(digits_are_fine_but_not_at_the_end),
         cmocka_unit_test(below),
         cmocka_unit_test(one_label_up),
+        cmocka_unit_test(characters_of_parts),
         cmocka_unit_test(order_and_hash),
         cmocka_unit_test(addresses_are_cut),
         cmocka_unit_test(bad_addresses),
