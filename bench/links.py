@@ -92,11 +92,11 @@ class CausewayBefore(stage.Before, Causeway):
     """The same of an older build (--before)."""
 
 
-def load(place, server, words):
-    """causeway-load links: its exit status and figures."""
+def load(place, server, words, command="links"):
+    """causeway-load links, or storm: its exit status and figures."""
     file = place.file("links.json")
     file.unlink(missing_ok=True)
-    command = place.pinned(1) + [str(place.program("load")), "links", "--json", str(file), "--pid",
+    command = place.pinned(1) + [str(place.program("load")), command, "--json", str(file), "--pid",
                                  str(server.pid), *server.load_arguments(), *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, timeout=LIMIT_S)
@@ -105,9 +105,9 @@ def load(place, server, words):
     return figures
 
 
-def measured(scenario, place, server, words):
+def measured(scenario, place, server, words, command="links"):
     """The figures of a run, or None with the reason said."""
-    figures = load(place, server, words)
+    figures = load(place, server, words, command)
     if figures["status"] == 0 and figures["ok"]:
         return figures
     print(f"bench: {scenario.name}: the links failed\n{figures['said']}{server.last_words()}",
@@ -302,6 +302,57 @@ class Idle:
             "| woken times/s |", "|---|---|---|---|---|---|---|")
 
 
+# ---- a storm ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Storm:
+    """Stanzas at a steady rate, while many links are set up at once."""
+
+    name: str
+    title: str
+    must: float
+    aim: float
+    proof: str = "external"
+    peer_cert: str = "yes"
+    count: int = 1000
+    rate: int = 1000
+    quiet: float = 4
+
+    def run(self, place, _number, quick):
+        count = self.count // 4 if quick else self.count
+        with Causeway(place, count + 1) as server:
+            return measured(self, place, server,
+                            ["--proof", self.proof, "--peer-cert", self.peer_cert, "--links",
+                             count, "--rate", self.rate, "--quiet", self.quiet], "storm")
+
+    def line(self, run):
+        quiet, storm = run["quiet_us"], run["storm_us"]
+        return (f"{run['up']} links in {run['seconds']:.2f} s, {storm['stanzas']} stanzas: p99 "
+                f"{quiet['p99']:.0f} us, in the storm {storm['p99']:.0f}: {run['p99_ratio']:5.2f} "
+                f"(<= {self.must:.0f})  p50 {quiet['p50']:.0f} and {storm['p50']:.0f}  sent late "
+                f"{run['late_us_p99']:.0f}")
+
+    def row(self, runs):
+        def all_of(pick):
+            return [pick(run) for run in runs]
+        return (f"| {self.title} | {runs[-1]['up']:,} "
+                f"| {spread(all_of(lambda r: r['seconds']))} "
+                f"| {spread(all_of(lambda r: r['quiet_us']['p50']), 0)} "
+                f"| {spread(all_of(lambda r: r['storm_us']['p50']), 0)} "
+                f"| {spread(all_of(lambda r: r['quiet_us']['p99']), 0)} "
+                f"| {spread(all_of(lambda r: r['storm_us']['p99']), 0)} "
+                f"| {spread(all_of(lambda r: r['p99_ratio']))} "
+                f"| {self.must:.0f} ({self.aim:.0f}) |")
+
+    def held_against(self, runs):
+        yield (f"p99 of stanzas in a storm, {self.title}, to the quiet p99",
+               [r["p99_ratio"] for r in runs], self.must, "x")
+
+    HEAD = ("| storm of set-ups | links | s | quiet p50 us | in the storm | quiet p99 us "
+            "| in the storm | ratio | must (aim) |", "|---|---|---|---|---|---|---|---|---|")
+
+
 SCENARIOS = [
     SetUp("in-external", "in, EXTERNAL, ECDSA", 1.3, 1.15),
     SetUp("in-external-rsa", "in, EXTERNAL, RSA", 1.3, 1.15, near="near-rsa", far="far-rsa"),
@@ -318,6 +369,9 @@ SCENARIOS = [
     Idle("idle-external", "EXTERNAL, peers with certificates", 30, 26),
     Idle("idle-dialback", "dialback, a domain each, peers without certificates", 48, 36,
          proof="dialback", peer_cert="no", count=1000),
+    Storm("storm-external", "in, EXTERNAL", 5, 2),
+    Storm("storm-dialback", "in, dialback, peers without certificates", 5, 2, proof="dialback",
+          peer_cert="no"),
 ]
 QUICK = ("in-external", "in-dialback", "out-external")
 

@@ -130,11 +130,12 @@ static void link_free(actor_link *l)
     free(l);
 }
 
+/* Those for load belong to whoever opened them. */
 static void sweep(actors *a)
 {
     for (actor_link **at = &a->links; *at;) {
         actor_link *l = *at;
-        if (l->over && !l->conn) {
+        if (l->over && !l->conn && !l->for_load) {
             *at = l->next;
             link_free(l);
         } else
@@ -472,8 +473,10 @@ actors *actors_new(const char *ca_file, const char *outside, const char *inside,
 
 void actors_free(actors *a)
 {
-    for (actor_link *l = a->links; l; l = l->next)
+    for (actor_link *l = a->links; l; l = l->next) {
         link_end(l, S2S_E_OK);
+        l->for_load = false;
+    }
     sweep(a);
     net_free(a->net);
     free(a->domains);

@@ -57,7 +57,7 @@ bool actors_add_domain(actors *a, const actor_domain *d);
 bool actors_send(actors *a, const s2s_domain *from, const s2s_domain *to, s2s_span stanza);
 
 /* ---- links of one's own, for load ---- */
-/* Dials and asks for the pair; lives until it is told broken. NULL: it could not begin. */
+/* Dials and asks for the pair. Lent until actors_free, though it may be over before. NULL: it could not begin. */
 actor_link *actors_open(actors *a, const s2s_domain *from, const s2s_domain *to, flush_mode mode);
 /* Asks for one more pair on the link. */
 bool actor_want(actor_link *l, const s2s_domain *from, const s2s_domain *to);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,6 +384,16 @@ void net_turn(net *n, bool wait)
 {
     if (wait && !n->turn.armed) on_turn(n);
     io_loop_turn(n->loop, wait);
+}
+
+void net_doze(net *n, uint64_t until)
+{
+    uint64_t now = net_now_ns();
+    if (now >= until) return;
+    struct pollfd loop = {.fd = uv_backend_fd(io_loop_uv(n->loop)), .events = POLLIN};
+    struct timespec left = {.tv_sec = (time_t)((until - now) / 1000000000),
+                            .tv_nsec = (long)((until - now) % 1000000000)};
+    (void)ppoll(&loop, 1, &left, NULL);
 }
 
 bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms)

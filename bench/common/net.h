@@ -59,6 +59,8 @@ void net_random_id(char out[33]);
 uint64_t net_now_us(void);
 uint64_t net_now_ns(void);
 void net_turn(net *n, bool wait); /* one turn; `wait`: for at most 50 ms */
+/* Sleeps until then (net_now_ns), or until something has come, which the next turn sees. Finer than a turn's own waiting. */
+void net_doze(net *n, uint64_t until);
 /* Runs the loop until `done` says so or `limit_ms` is over; false: the time was over. `done` is asked after every turn and at
  * least every 50 ms. */
 bool net_run(net *n, bool (*done)(void *ctx), void *ctx, unsigned limit_ms);

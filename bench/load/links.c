@@ -153,12 +153,12 @@ static bool add_remotes(links *l)
                       .no_external = p->dialback,
                       .bare = p->bare,
                       .own_source = true,
-                      .deaf = p->way == LINKS_IN && !p->dialback,
                       .cert = cert};
     if (!cert) return false;
     if (p->resume) net_give_tickets(cert);
     for (unsigned i = 0; i < l->n; i++) {
         d.name = remote_name(i);
+        d.deaf = (p->way == LINKS_IN && !p->dialback) || (p->visits && i == 0);
         if (!next_address(p->remotes, i, d.address) || !actors_add_domain(l->actors, &d))
             return false;
     }
@@ -175,7 +175,7 @@ bool links_prepare(links *l, const links_plan *plan)
     const net_cert *cert =
         plan->local_cert ? actors_load(l->actors, plan->local_cert, plan->local_key) : NULL;
     return !plan->local_cert == !cert && add_remotes(l) &&
-           actors_add(l->actors, LOCAL, false, cert, plan->locals);
+           (plan->visits || actors_add(l->actors, LOCAL, false, cert, plan->locals));
 }
 
 void links_free(links *l)
@@ -351,12 +351,25 @@ static bool run_phases(links *l)
     return up;
 }
 
+static bool is_closed(void *ctx)
+{
+    const links *l = ctx;
+    for (unsigned i = 0; i < l->n; i++)
+        if (l->one[i].link && actor_alive(l->one[i].link)) return is_stopped(ctx);
+    return dialled(l) == 0 || is_stopped(ctx);
+}
+
+bool links_burst(links *l)
+{
+    return bring_up(l, 1, l->n - 1);
+}
+
 bool links_run(links *l)
 {
     bool ok = run_phases(l);
     l->closing = true;
     l->held = count_alive(l);
     actors_close_all(l->actors);
-    (void)net_run(actors_net(l->actors), is_stopped, l, CLOSE_MS);
+    (void)net_run(actors_net(l->actors), is_closed, l, CLOSE_MS);
     return ok && l->lost == 0 && l->held == l->plan->count;
 }

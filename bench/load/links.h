@@ -9,10 +9,7 @@
 #include "hdr.h"
 #include "usage.h"
 
-typedef enum links_way {
-    LINKS_IN,
-    LINKS_OUT
-} links_way; /* the remotes dial; the server under test does */
+typedef enum links_way { LINKS_IN, LINKS_OUT } links_way; /* who dials: the remotes; the server */
 
 typedef struct links_plan {
     const char *ca, *outside, *inside; /* outside, inside: where the server under test listens */
@@ -21,13 +18,14 @@ typedef struct links_plan {
     links_way way;
     bool dialback; /* the remotes neither try nor offer EXTERNAL */
     bool bare;     /* they show no certificate when they dial, and ask for none */
-    bool
-        resume; /* outward: measured is the second link to each, which may resume the first's session */
+    bool resume;   /* outward: measured are second links, which may resume the first's sessions */
+    bool visits;   /* inward: another process plays the local server and r0.far.example */
     unsigned count, warm;  /* links measured, and before those */
     unsigned at_once;      /* how many are under way */
     double rest_s, hold_s; /* how long they are then left alone, and after that watched */
     unsigned stall_s;      /* given up when so long none came up */
     int pid;               /* of the server under test; 0: none */
+    const char *json;      /* file for the figures, or NULL */
 } links_plan;
 
 typedef enum links_state { LINK_UNUSED, LINK_COMES, LINK_UP, LINK_FAILED, LINK_LOST } links_state;
@@ -67,6 +65,8 @@ typedef struct links {
 bool links_prepare(links *l, const links_plan *plan);
 /* Sets all up, holds them, closes them. False: one failed or was lost, or it was stopped; l->trouble says more. */
 bool links_run(links *l);
+/* Sets up all but r0.far.example, and holds them. False: one failed; l->trouble says more. */
+bool links_burst(links *l);
 void links_free(links *l);
 
 /* ---- the rest of the program ---- */

@@ -1,9 +1,7 @@
 /* links_main.c - causeway-load links: the options of links.h. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "links.h"
+#include "links_options.h"
 
 static const char usage[] =
     "usage: causeway-load links --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals "
@@ -25,66 +23,16 @@ static const char usage[] =
     "  --pid PID               whose CPU and memory is read\n"
     "  --json FILE\n";
 
-typedef struct option {
-    const char *name;
-    const char **text;       /* a file or address, or */
-    const char *yes, *no;    /* one of two words, or */
-    bool *flag;              /*   yes sets it */
-    double *number, at_most; /* a number */
-} option;
-
-static bool take(const option *o, const char *value)
-{
-    if (o->text) {
-        *o->text = value;
-        return true;
-    }
-    if (o->flag) {
-        *o->flag = !strcmp(value, o->yes);
-        return *o->flag || !strcmp(value, o->no);
-    }
-    char *end;
-    *o->number = strtod(value, &end);
-    return *value && !*end && *o->number >= 0 && *o->number <= o->at_most;
-}
-
 typedef struct numbers {
     double count, warm, at_once, rest, hold, stall, pid;
 } numbers;
 
-static bool read_all(const option *options, size_t n, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i += 2) {
-        const option *o = options;
-        while (o < options + n && strcmp(o->name, argv[i]) != 0)
-            o++;
-        if (o == options + n || i + 1 == argc || !take(o, argv[i + 1])) {
-            fprintf(stderr, "causeway-load links: what is %s %s?\n", argv[i],
-                    i + 1 < argc ? argv[i + 1] : "");
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_options(links_plan *p, const char **json, int argc, char **argv)
+static bool read_options(links_plan *p, int argc, char **argv)
 {
     numbers n = {.count = 1000, .warm = 50, .at_once = 16, .stall = 20};
     bool out = false, shows = true;
-    const option options[] = {
-        {.name = "--ca", .text = &p->ca},
-        {.name = "--outside", .text = &p->outside},
-        {.name = "--inside", .text = &p->inside},
-        {.name = "--remotes", .text = &p->remotes},
-        {.name = "--locals", .text = &p->locals},
-        {.name = "--remote-cert", .text = &p->remote_cert},
-        {.name = "--remote-key", .text = &p->remote_key},
-        {.name = "--local-cert", .text = &p->local_cert},
-        {.name = "--local-key", .text = &p->local_key},
-        {.name = "--json", .text = json},
-        {.name = "--way", .yes = "out", .no = "in", .flag = &out},
-        {.name = "--proof", .yes = "dialback", .no = "external", .flag = &p->dialback},
-        {.name = "--peer-cert", .yes = "yes", .no = "no", .flag = &shows},
+    links_option options[] = {
+        [LINKS_COMMON] = {.name = "--way", .yes = "out", .no = "in", .flag = &out},
         {.name = "--resume", .yes = "yes", .no = "no", .flag = &p->resume},
         {.name = "--count", .number = &n.count, .at_most = 100000},
         {.name = "--warm", .number = &n.warm, .at_most = 100000},
@@ -94,7 +42,8 @@ static bool read_options(links_plan *p, const char **json, int argc, char **argv
         {.name = "--stall", .number = &n.stall, .at_most = 3600},
         {.name = "--pid", .number = &n.pid, .at_most = 1u << 30},
     };
-    if (!read_all(options, sizeof options / sizeof options[0], argc, argv)) return false;
+    links_common_options(p, &shows, options);
+    if (!links_read(options, sizeof options / sizeof options[0], argc, argv)) return false;
     p->way = out ? LINKS_OUT : LINKS_IN;
     p->bare = !shows;
     p->count = (unsigned)n.count;
@@ -104,19 +53,14 @@ static bool read_options(links_plan *p, const char **json, int argc, char **argv
     p->hold_s = n.hold;
     p->stall_s = (unsigned)n.stall;
     p->pid = (int)n.pid;
-    bool whole = p->ca && p->outside && p->inside && p->remotes && p->locals && p->remote_cert &&
-                 p->remote_key && !p->local_cert == !p->local_key;
-    bool sane = p->count > 0 && p->at_once > 0 && p->stall_s > 0 && (p->dialback || !p->bare) &&
-                (out || !p->resume);
-    return whole && sane;
+    return links_whole(p);
 }
 
 int links_main(int argc, char **argv, const volatile int *stopped)
 {
     static links l;
     static links_plan plan;
-    const char *json = NULL;
-    if (!read_options(&plan, &json, argc, argv)) {
+    if (!read_options(&plan, argc, argv)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -130,8 +74,8 @@ int links_main(int argc, char **argv, const volatile int *stopped)
     }
     bool ok = links_run(&l);
     links_print(&l, ok);
-    if (json && !links_write(&l, ok, json)) {
-        fprintf(stderr, "causeway-load: %s could not be written\n", json);
+    if (plan.json && !links_write(&l, ok, plan.json)) {
+        fprintf(stderr, "causeway-load: %s could not be written\n", plan.json);
         ok = false;
     }
     links_free(&l);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "links.h"
+#include "links_storm.h"
 #include "report.h"
 
 static volatile int stopped;
@@ -21,6 +22,7 @@ static void on_signal(int number)
 
 static const char usage[] =
     "usage: causeway-load links ...   (links set up and held: see there)\n"
+    "       causeway-load storm ...   (stanzas while links are set up: see there)\n"
     "       causeway-load --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals ADDR\n"
     "           --remote-cert FILE --remote-key FILE [--local-cert FILE --local-key FILE] "
     "[OPTION...]\n"
@@ -200,6 +202,7 @@ int main(int argc, char **argv)
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     if (argc > 1 && !strcmp(argv[1], "links")) return links_main(argc - 1, argv + 1, &stopped);
+    if (argc > 1 && !strcmp(argv[1], "storm")) return storm_main(argc - 1, argv + 1, &stopped);
     if (!read_options(&plan, &json, argc, argv)) return 2;
     l.progress = report_progress;
     l.stopped = &stopped;

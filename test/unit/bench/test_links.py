@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""causeway-load links around a real Causeway: every link and handshake is counted, and one that fails or ends is noticed.
+"""causeway-load links and storm around a real Causeway: every link and handshake is counted, and one that fails or ends is
+noticed.
 
 Nothing here is about speed.
 """
@@ -141,6 +142,36 @@ def a_link_that_ends_while_it_is_held_is_noticed(place):
         assert figures["held"] < COUNT, figures["said"]
 
 
+def storm(place, *words, more=""):
+    with links.Causeway(place, COUNT + 1, more=more) as server:
+        return links.load(place, server, ["--links", COUNT, "--rate", 200, "--quiet", 0.2, *words],
+                          "storm")
+
+
+def stanzas_before_and_in_a_storm(place):
+    for words in ([], ["--proof", "dialback", "--peer-cert", "no"], ["--at-once", 3]):
+        figures = storm(place, *words)
+        expect(figures, ok=True, status=0, up=COUNT, failed=0, links_lost=0, lost=0, doubled=0,
+               swapped=0, changed=0, foreign=0)
+        quiet, stormy = figures["quiet_us"], figures["storm_us"]
+        for when in (quiet, stormy):
+            assert when["stanzas"] > 0 and 0 < when["p50"] <= when["p99"] <= when["max"], figures
+        assert abs(figures["p99_ratio"] - stormy["p99"] / quiet["p99"]) < 0.01, figures
+
+
+def a_storm_with_a_link_that_is_refused(place):
+    figures = storm(place, more="peers: {\"r5.far.example\": {allow: no}}\n")
+    expect(figures, ok=False, status=1, up=COUNT - 1, failed=1, lost=0)
+    assert figures["storm_us"]["stanzas"] > 0 and "r5.far.example" in figures["said"], figures
+
+
+def stanzas_which_nobody_takes(place):
+    """The remote of the stanzas is refused: there is nothing to measure."""
+    figures = storm(place, more="peers: {\"r0.far.example\": {allow: no}}\n")
+    expect(figures, ok=False, status=1, up=0)
+    assert "r0.far.example" in figures["said"], figures["said"]
+
+
 def wrong_options_are_refused(place):
     server = links.Causeway(place, 1)
     server.process = SimplePid()
@@ -149,6 +180,10 @@ def wrong_options_are_refused(place):
         figures = links.load(place, server, words)
         expect(figures, status=2)
         assert "usage" in figures["said"], figures["said"]
+    for words in (["--links", "0"], ["--rate", "0"], ["--quiet", "0"], ["--way", "out"]):
+        figures = links.load(place, server, words, "storm")
+        expect(figures, status=2)
+        assert "causeway-load storm" in figures["said"], figures["said"]
 
 
 def the_bare_handshakes_are_those_that_were_counted(_):
@@ -159,14 +194,20 @@ def the_bare_handshakes_are_those_that_were_counted(_):
 
 
 def rounds_of_the_bench(place):
-    """Each scenario once, small: their figures belong together, and fit their table."""
+    """One of each kind, small: their figures belong together, and fit their table."""
     links.certify(place)
-    for scenario in links.SCENARIOS:
+    some = ("in-external-rsa", "in-dialback-own", "out-resumed", "idle-dialback", "storm-external")
+    scenarios = [scenario for scenario in links.SCENARIOS if scenario.name in some]
+    assert len(scenarios) == len(some), links.names()
+    for scenario in scenarios:
         scenario.count, scenario.warm, scenario.rest, scenario.hold = COUNT, WARM, 0, 0.1
+        scenario.rate, scenario.quiet = 200, 0.2
         run = scenario.run(place, 1, False)
         assert run, scenario.name
-        expect(run, ok=True, up=COUNT, held=COUNT)
-        if isinstance(scenario, links.SetUp):
+        expect(run, ok=True, up=COUNT, failed=0)
+        if isinstance(scenario, links.Storm):
+            assert f"{run['p99_ratio']:.2f}" in scenario.line(run), scenario.line(run)
+        elif isinstance(scenario, links.SetUp):
             ratio = run["cpu_per_thousand"] / run["bare_per_thousand"]
             assert run["ratio"] == ratio > 0, run
             assert f"{run['ratio']:.2f}" in scenario.line(run), scenario.line(run)
@@ -190,7 +231,8 @@ TESTS = [inbound_external, inbound_dialback_by_who_shows_no_certificate,
          outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
          outbound_second_links, a_remote_that_is_refused_is_counted,
          a_refused_dialback_is_counted, a_remote_that_cannot_be_reached_is_counted,
-         a_link_that_ends_while_it_is_held_is_noticed, wrong_options_are_refused,
+         a_link_that_ends_while_it_is_held_is_noticed, stanzas_before_and_in_a_storm,
+         a_storm_with_a_link_that_is_refused, stanzas_which_nobody_takes, wrong_options_are_refused,
          the_bare_handshakes_are_those_that_were_counted, rounds_of_the_bench]
 
 
