@@ -33,15 +33,21 @@ def growth(results, program, small, large):
                   by_round(results.get(small, {}).get(program, []), CPU))
 
 
+def verdict(met, over, rounds):
+    """met: of which rounds; over: by what share the median misses, or no more than 0."""
+    if over > 0:
+        return f"**missed by {over * 100:.{1 if over < 0.02 else 0}f} %**"
+    return "met" if all(met) else f"met, in {sum(met)} of {rounds} rounds"
+
+
 def row(measure, got, most, unit="x"):
     """One that must not be more than `most`; None when it was not measured."""
     if not got:
         return None
     middle = statistics.median(got)
-    over = (middle / most - 1) * 100
     return (measure, f"at most {most:.3g} {unit}",
             f"{middle:.3g} {unit} ({min(got):.3g}..{max(got):.3g})",
-            "met" if middle <= most else f"**missed by {over:.0f} %**")
+            verdict([one <= most for one in got], middle / most - 1, len(got)))
 
 
 CPU_SCENARIOS = (("record-1", "a record for each stanza, 1 link"), ("each-1", "a send for each"),
@@ -78,15 +84,21 @@ def growth_rows(results):
                   statistics.median(relays))
 
 
-def rate_row(results):
-    """The one that must not be less."""
-    got = [value(run, RATE) for run in results.get("record-1", {}).get("causeway", [])]
-    if not got:
-        return None
-    middle, least = statistics.median(got), 180_000
-    return ("stanzas/s, a record for each, 1 link", f"at least {least:,}",
-            f"{middle:,.0f} ({min(got):,.0f}..{max(got):,.0f})",
-            "met" if middle >= least else f"**missed by {(1 - middle / least) * 100:.0f} %**")
+def at_least(measure, got, least):
+    middle = statistics.median(got)
+    return (measure, f"at least {least:,}", f"{middle:,.0f} ({min(got):,.0f}..{max(got):,.0f})",
+            verdict([one >= least for one in got], 1 - middle / least, len(got)))
+
+
+def rate_rows(results):
+    """Those that must not be less. By the clock, what else the machine did counts too."""
+    runs = results.get("record-1", {}).get("causeway", [])
+    if runs:
+        what = "a record for each, 1 link"
+        yield at_least(f"stanzas/s by the clock, {what}", [value(run, RATE) for run in runs],
+                       180_000)
+        yield at_least(f"stanzas for each second of its CPU, {what}",
+                       [1e6 / value(run, CPU) for run in runs], 180_000)
 
 
 def loss_row(results, faults):
@@ -111,6 +123,6 @@ def link_rows(results):
 def judge(whole):
     """Rows (measure, must, is, verdict) of what was measured."""
     results = whole["results"]
-    rows = [*cpu_rows(results), rate_row(results), *latency_rows(results), *growth_rows(results),
+    rows = [*cpu_rows(results), *rate_rows(results), *latency_rows(results), *growth_rows(results),
             loss_row(results, whole["faults"]), *link_rows(whole["links"])]
     return [line for line in rows if line]

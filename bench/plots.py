@@ -1,13 +1,7 @@
-"""Drawings of a run's figures: SVG written by hand, for a light and a dark page.
+"""Drawings of a run's figures: SVG written by hand, for a light and a dark page."""
 
-usage: plots.py RESULTS.json FOLDER
-"""
-
-import json
 import math
 import statistics
-import sys
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 COLORS = {"causeway": "#d1495b", "relay": "#2878b5", "bytes": "#7bb3dd", "haproxy": "#3f8f5f",
@@ -306,7 +300,3 @@ def write_all(whole, folder):
         else:
             (folder / name).unlink(missing_ok=True)
     return written
-
-
-if __name__ == "__main__":
-    write_all(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))

@@ -1,13 +1,19 @@
-"""bench/RESULTS.md out of the results of a run."""
+"""bench/RESULTS.md and its drawings out of the results of a run.
 
+usage: report.py RESULTS.json FOLDER
+"""
+
+import json
 import statistics
+import sys
 from pathlib import Path
 
+import links
+import plots
 from figures import ratios, spread
 from musts import judge
-from plots import NAMES as PLOTTED
 
-NAMES = {**PLOTTED, "causeway-before": "Causeway before", "relay-before": "bare relay before"}
+NAMES = {**plots.NAMES, "causeway-before": "Causeway before", "relay-before": "bare relay before"}
 PICKS = {"CPU": lambda run: run["cpu_per_million"], "stanzas/s": lambda run: run["per_second"],
          "p50": lambda run: run["latency_us"]["p50"], "p99": lambda run: run["latency_us"]["p99"],
          "p999": lambda run: run["latency_us"]["p999"]}
@@ -115,6 +121,23 @@ def pictures(whole):
     return lines
 
 
+CROWDED = """\
+**The machine was busy with other work** all the time (see the load average), on the same two CPUs:
+
+- CPU for a stanza is higher than it would be alone, for every program: caches, and the threads of a
+  core, are shared. Ratios within a round hold; where least and most of a row lie far apart, less so.
+- Stanzas/s by the clock say how much of a CPU was left, for Causeway and for the relay; stanzas for
+  each second of its own CPU are the fairer figure, and still suffer.
+- Latencies are those of the scheduler more than of the programs. They are told because they were
+  measured, and decide nothing: for them a quiet machine is needed.
+"""
+
+
+def crowd(whole):
+    machine = whole["machine"]
+    return [*CROWDED.splitlines(), ""] if machine["load"] > 1.5 * machine["cpus"] else []
+
+
 def remarks():
     """Written by hand: what was tried, and why a figure is what it is."""
     file = Path(__file__).with_name("remarks.md")
@@ -122,11 +145,21 @@ def remarks():
 
 
 def write_results(whole):
-    text = ["# What a stanza costs", "", *setting(whole), *pictures(whole), *verdicts(whole),
-            *remarks()]
+    text = ["# What a stanza costs", "", *setting(whole), *crowd(whole), *pictures(whole),
+            *verdicts(whole), *remarks()]
     notes = [f"- {NAMES.get(name, name)}: {note}" for name, note in whole["notes"].items()]
     text += ["## Left out", "", *notes, ""] if notes else []
     text += ["## All figures", "", *EXPLAINED, ""]
     for name, title in whole["scenarios"].items():
         text += scenario(name, title, whole["results"][name])
-    return "\n".join(text)
+    return "\n".join(text) + links.report(whole["links"])
+
+
+def write_page(whole, folder):
+    """RESULTS.md and plots/ there."""
+    page = {**whole, "plots": plots.write_all(whole, folder / "plots")}
+    (folder / "RESULTS.md").write_text(write_results(page))
+
+
+if __name__ == "__main__":
+    write_page(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
