@@ -31,6 +31,7 @@ typedef struct app_bind {
     fed *fed;
     io_timer wake;
     io_key key[APP_SIDES];
+    int64_t *until;         /* by certificate, as app_bind_certificate counts them: its end */
     io_tls *tls[APP_SIDES]; /* the same object twice when there is no inside certificate */
     X509_STORE *store[APP_SIDES];
     io_verdicts *verdicts[APP_SIDES]; /* each store's */
@@ -48,6 +49,9 @@ extern const fed_world app_world; /* its `w` is an app_bind */
  * port needs root; the rest is made after privileges were dropped. Undone by app_bind_fini, whatever came of them. */
 const char *app_bind_answerers(app_bind *b);
 const char *app_bind_tls(app_bind *b);
+/* Reads the certificate of the i-th domain of the settings (n_domains: the inside one) and shows it from now on to whoever
+ * connects, for all domains that show it. Connections that are up keep theirs. NULL, or what is wrong (half a sentence; lives for ever): then the one before is shown still. */
+const char *app_bind_certificate(app_bind *b, size_t i);
 const char *app_bind_resolver(app_bind *b);
 const char *app_bind_secret(app_bind *b);
 const char *app_bind_fed(app_bind *b); /* last */

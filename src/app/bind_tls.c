@@ -9,52 +9,80 @@ static const char *fault_text(const app_bind *b, const char *file, const char *f
     return app_arena_print(b->settings->arena, "%s: %s", file, fault);
 }
 
-/* One identity for all the domains that show it; the first certificate is the default. */
-static const char *add_domain(app_bind *b, size_t i, bool is_default)
+/* ---- certificates of ours ---- */
+
+/* The first certificate is the default. */
+static bool is_default(const app_settings *s, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (s->domains[j].certificate) return false;
+    return true;
+}
+
+/* One identity for all the domains that show it. */
+static s2s_err show(app_bind *b, size_t i, io_identity *id)
 {
     const app_settings *s = b->settings;
-    const app_domain *d = &s->domains[i];
-    io_cert_fault fault = IO_CERT_OK;
     s2s_err err = S2S_E_OK;
-    io_identity *id = io_identity_load(d->certificate, d->key_file, &fault);
-    if (!id) return fault_text(b, d->certificate, io_cert_fault_text(fault));
+    if (i == s->n_domains) return io_tls_add(b->tls[FED_INSIDE], NULL, id);
     for (size_t j = 0; j < s->n_domains && err == S2S_E_OK; j++)
         if (s->domains[j].shown == i)
             err = io_tls_add(b->tls[FED_OUTSIDE], &s->domains[j].name, id);
-    if (is_default && err == S2S_E_OK) err = io_tls_add(b->tls[FED_OUTSIDE], NULL, id);
+    if (is_default(s, i) && err == S2S_E_OK) err = io_tls_add(b->tls[FED_OUTSIDE], NULL, id);
+    return err;
+}
+
+static const char *not_covered(const app_settings *s, size_t i, const io_identity *id)
+{
+    for (size_t j = 0; j < s->n_domains; j++)
+        if (s->domains[j].shown == i && !io_identity_covers(id, &s->domains[j].name))
+            return "it does not name all the domains that show it";
+    return NULL;
+}
+
+const char *app_bind_certificate(app_bind *b, size_t i)
+{
+    const app_settings *s = b->settings;
+    bool inside = i == s->n_domains;
+    io_cert_fault fault = IO_CERT_OK;
+    int64_t from, until;
+    io_identity *id = io_identity_load(inside ? s->inside_certificate : s->domains[i].certificate,
+                                       inside ? s->inside_key : s->domains[i].key_file, &fault);
+    if (!id) return io_cert_fault_text(fault);
+    io_identity_dates(id, &from, &until);
+    const char *why = inside ? NULL : not_covered(s, i, id);
+    s2s_err err = why ? S2S_E_OK : show(b, i, id);
     io_identity_free(id);
-    return err == S2S_E_OK ? NULL : fault_text(b, d->certificate, s2s_err_of(err)->sentence);
+    if (!why && err != S2S_E_OK) why = s2s_err_of(err)->sentence;
+    if (!why) b->until[i] = until;
+    return why;
 }
 
 static const char *add_domains(app_bind *b)
 {
     const app_settings *s = b->settings;
-    const char *why = NULL;
-    bool first = true;
-    for (size_t i = 0; i < s->n_domains && !why; i++) {
+    for (size_t i = 0; i < s->n_domains; i++) {
         if (!s->domains[i].certificate) continue;
-        why = add_domain(b, i, first);
-        first = false;
+        const char *why = app_bind_certificate(b, i);
+        if (why) return fault_text(b, s->domains[i].certificate, why);
     }
-    return why;
+    return NULL;
 }
 
 static const char *add_inside(app_bind *b)
 {
     const app_settings *s = b->settings;
-    io_cert_fault fault = IO_CERT_OK;
     if (!s->inside_certificate) {
         b->tls[FED_INSIDE] = b->tls[FED_OUTSIDE];
         return NULL;
     }
     b->tls[FED_INSIDE] = io_tls_new();
     if (!b->tls[FED_INSIDE]) return "out of memory";
-    io_identity *id = io_identity_load(s->inside_certificate, s->inside_key, &fault);
-    if (!id) return fault_text(b, s->inside_certificate, io_cert_fault_text(fault));
-    s2s_err err = io_tls_add(b->tls[FED_INSIDE], NULL, id);
-    io_identity_free(id);
-    return err == S2S_E_OK ? NULL : fault_text(b, s->inside_certificate, s2s_err_of(err)->sentence);
+    const char *why = app_bind_certificate(b, s->n_domains);
+    return why ? fault_text(b, s->inside_certificate, why) : NULL;
 }
+
+/* ---- whom we trust ---- */
 
 static const char *load_store(app_bind *b, const char *path, X509_STORE **out)
 {
@@ -91,6 +119,7 @@ static const char *make_sessions(app_bind *b)
 const char *app_bind_tls(app_bind *b)
 {
     const app_settings *s = b->settings;
+    b->until = app_arena_take(s->arena, (s->n_domains + 1) * sizeof *b->until);
     b->tls[FED_OUTSIDE] = io_tls_new();
     if (!b->tls[FED_OUTSIDE]) return "out of memory";
     const char *why = add_domains(b);

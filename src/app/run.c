@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/admin.h"
@@ -15,8 +16,9 @@
 #include "app/doors.h"
 #include "app/notify.h"
 #include "app/privileges.h"
+#include "app/renew.h"
 
-enum { TICK_MS = 1000, LOOK_MS = 20, SIGNALS = 3 };
+enum { TICK_MS = 1000, LOOK_MS = 20, RENEW_TICKS = 5, SIGNALS = 3 };
 
 typedef struct daemon {
     app_settings *settings;
@@ -25,6 +27,8 @@ typedef struct daemon {
     app_bind bind;
     app_doors *doors;
     app_admin *admin;
+    app_renew *renew;
+    unsigned ticks;
     int admin_fd;
     uint64_t started_ms;
     uv_signal_t signals[SIGNALS];
@@ -57,12 +61,25 @@ static void drain(app_daemon *d)
     if (fed_drained(d->bind.fed)) stop(d);
 }
 
+static const char *number_text(size_t n, char out[24])
+{
+    snprintf(out, 24, "%zu", n);
+    return out;
+}
+
+static void reload(const app_daemon *d)
+{
+    char shown[24];
+    size_t n = app_renew_all(d->renew, (int64_t)time(NULL));
+    app_log_say(d->bind.log, FED_NOTICE, "reloaded", "certificates", number_text(n, shown), "hint",
+                "other changes of the settings need a restart", NULL);
+}
+
 static void signalled(uv_signal_t *h, int number)
 {
     app_daemon *d = h->data;
     if (number == SIGHUP) {
-        app_log_say(d->bind.log, FED_WARN, "reload_not_available", "hint",
-                    "changes of the settings need a restart", NULL);
+        if (!d->draining) reload(d);
     } else if (d->draining) {
         app_log_say(d->bind.log, FED_WARN, "stopping_at_once", NULL);
         d->hurry = true;
@@ -202,6 +219,8 @@ static const char *load_all(app_daemon *d)
 {
     const app_admin_desk desk = {picture, flush, d};
     const char *why = app_bind_secret(&d->bind);
+    d->renew = app_renew_new(&d->bind);
+    if (!why && !d->renew) why = "out of memory";
     if (!why) why = app_bind_tls(&d->bind);
     if (!why) why = app_bind_resolver(&d->bind);
     if (!why) why = app_bind_fed(&d->bind);
@@ -213,8 +232,9 @@ static const char *load_all(app_daemon *d)
 
 static void ticked(uv_timer_t *h)
 {
-    const app_daemon *d = h->data;
+    app_daemon *d = h->data;
     app_log_tick(d->bind.log);
+    if (d->ticks++ % RENEW_TICKS == 0) app_renew_look(d->renew, (int64_t)time(NULL));
 }
 
 static void open_handles(app_daemon *d)
@@ -263,6 +283,7 @@ static void undo(app_daemon *d)
         unlink(d->settings->admin);
     }
     app_bind_fini(&d->bind);
+    app_renew_free(d->renew);
     if (d->handles) close_handles(d);
     if (d->bind.loop) io_loop_free(d->bind.loop);
 }

@@ -83,6 +83,7 @@ int fixture_make(void **state)
     EVP_PKEY_free(save_pair("net", "DNS:example.net", 3650));
     EVP_PKEY_free(save_pair("conf", "DNS:conference.example.org", 3650));
     EVP_PKEY_free(save_pair("wild", "DNS:wild.example,DNS:*.wild.example", 3650));
+    EVP_PKEY_free(save_pair("next", "DNS:example.org", 10));
     EVP_PKEY_free(save_pair("old", "DNS:example.net", -1));
     save_key(org, "open", 0644, NULL);
     save_key(org, "locked", 0, NULL);

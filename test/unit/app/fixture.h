@@ -10,6 +10,7 @@
 /* Makes the folder and goes there:
  *   org.pem/.key   example.org            net.pem/.key  example.net       conf.pem/.key  conference.example.org
  *   wild.pem/.key  wild.example, *.wild.example         old.pem/.key   example.net, expired
+ *   next.pem/.key  example.org, ten days left
  *   open.key       org.key, readable by all             locked.key     org.key, readable by nobody
  *   encrypted.key  org.key with a password              short.secret   five characters */
 int fixture_make(void **state);

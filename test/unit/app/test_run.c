@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 
 #include "app/admin.h"
 #include "app/commands.h"
@@ -125,7 +127,7 @@ static void it_serves_and_drains(void **state)
     assert_int_equal(app_admin_ask("admin.sock", "ledger", keep, text), 0);
     assert_non_null(strstr(text, "\"balanced\":true"));
     kill(child, SIGHUP);
-    assert_true(reads(log, "event=reload_not_available"));
+    assert_true(reads(log, "event=reloaded certificates=1"));
     kill(child, SIGTERM);
     assert_true(reads(log, "event=ledger way=inbound"));
     assert_true(reads(log, "event=ledger way=outbound"));
@@ -216,6 +218,92 @@ static void a_second_daemon_starts_nothing(void **state)
     close(second_log);
 }
 
+/* ---- certificates that are replaced ---- */
+
+/* The certificate a client of TLS (XEP-0368) is shown. */
+static X509 *shown(uint16_t port)
+{
+    struct sockaddr_in in = address("127.0.0.1", port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    assert_non_null(ssl);
+    assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(SSL_set_fd(ssl, fd), 1);
+    assert_int_equal(SSL_set_tlsext_host_name(ssl, "example.org"), 1);
+    assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)"\013xmpp-server", 12), 0);
+    assert_int_equal(SSL_connect(ssl), 1);
+    X509 *leaf = SSL_get1_peer_certificate(ssl);
+    assert_non_null(leaf);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    return leaf;
+}
+
+static bool shows(uint16_t port, const char *file)
+{
+    FILE *in = fopen(file, "r");
+    assert_non_null(in);
+    X509 *want = PEM_read_X509(in, NULL, NULL, NULL), *leaf = shown(port);
+    assert_non_null(want);
+    bool yes = X509_cmp(want, leaf) == 0;
+    X509_free(want);
+    X509_free(leaf);
+    fclose(in);
+    return yes;
+}
+
+/* As certbot does it: a new file takes the place of the old one. */
+static void replace(const char *by, const char *file, unsigned mode)
+{
+    size_t len;
+    char *text = fixture_read(by, &len);
+    fixture_write("fresh", text, len, mode);
+    assert_int_equal(rename("fresh", file), 0);
+    free(text);
+}
+
+static void a_certificate_is_renewed(void **state)
+{
+    (void)state;
+    int log;
+    uint16_t port = fixture_port();
+    replace("org.pem", "kept.pem", 0644);
+    replace("org.key", "kept.key", 0600);
+    write_settings(port, "");
+    pid_t child = start(&log);
+    assert_true(reads(log, "event=ready"));
+    assert_true(shows(port, "kept.pem"));
+    /* The certificate first: it does not fit the key, and the old pair stays. */
+    replace("next.pem", "org.pem", 0644);
+    kill(child, SIGHUP);
+    assert_true(reads(log, "event=certificate_kept domain=example.org file="));
+    assert_true(reads(log, "event=reloaded certificates=0"));
+    assert_true(shows(port, "kept.pem"));
+    /* Then the key, and nobody says so. */
+    replace("next.key", "org.key", 0600);
+    assert_true(reads(log, "event=certificate_renewed domain=example.org file="));
+    assert_true(reads(log, "event=certificate_expires domain=example.org file="));
+    assert_true(reads(log, "days=9"));
+    assert_true(shows(port, "next.pem"));
+    /* One of somebody else. */
+    replace("net.pem", "org.pem", 0644);
+    replace("net.key", "org.key", 0600);
+    kill(child, SIGHUP);
+    assert_true(reads(log, "why=\"it does not name all the domains that show it\""));
+    assert_true(shows(port, "next.pem"));
+    replace("kept.pem", "org.pem", 0644);
+    replace("kept.key", "org.key", 0600);
+    kill(child, SIGHUP);
+    assert_true(reads(log, "event=reloaded certificates=1"));
+    assert_true(shows(port, "kept.pem"));
+    kill(child, SIGTERM);
+    assert_true(reads(log, "event=stopped"));
+    assert_int_equal(code_of(child), APP_EXIT_OK);
+    close(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_wrong_file_starts_nothing),
         cmocka_unit_test(an_address_in_use_starts_nothing),
         cmocka_unit_test(a_second_daemon_starts_nothing),
+        cmocka_unit_test(a_certificate_is_renewed),
     };
     return cmocka_run_group_tests_name("run", tests, fixture_make, fixture_remove);
 }
