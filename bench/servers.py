@@ -316,6 +316,8 @@ class Haproxy(Tunnel):
         return f"""global
     nbthread 1
     maxconn 8000
+    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
+    ssl-default-server-ciphersuites TLS_AES_128_GCM_SHA256
 defaults
     mode tcp
     timeout connect 10s
