@@ -218,6 +218,36 @@ s2s_err fed_addr_parse(s2s_span text, fed_addr *out)
     return S2S_E_OK;
 }
 
+/* ---- which is better ---- */
+
+typedef struct label { /* a row of RFC 6724 2.1, longest prefix first */
+    uint8_t net[16];
+    unsigned bits;
+    unsigned precedence;
+} label;
+
+static const label LABELS[] = {
+    {{[15] = 1}, 128, 50},  /* ::1 */
+    {{0}, 96, 1},           /* IPv4-compatible, deprecated */
+    {{0x20, 0x01}, 32, 5},  /* Teredo */
+    {{0x20, 0x02}, 16, 30}, /* 6to4 */
+    {{0x3f, 0xfe}, 16, 1},  /* 6bone, returned */
+    {{0xfe, 0xc0}, 10, 1},  /* site-local, deprecated */
+    {{0xfc, 0x00}, 7, 3},   /* unique local */
+};
+enum { PRECEDENCE_4 = 35, PRECEDENCE_6 = 40 };
+
+unsigned fed_addr_precedence(const fed_addr *a)
+{
+    if (a->family == 4) return PRECEDENCE_4;
+    for (size_t i = 0; i < sizeof LABELS / sizeof LABELS[0]; i++) {
+        fed_cidr block = {.net = {.family = 6}, .bits = LABELS[i].bits};
+        memcpy(block.net.bytes, LABELS[i].net, 16);
+        if (fed_cidr_has(&block, a)) return LABELS[i].precedence;
+    }
+    return PRECEDENCE_6;
+}
+
 /* ---- blocks ---- */
 
 s2s_err fed_cidr_parse(s2s_span text, fed_cidr *out)

@@ -16,6 +16,9 @@ typedef struct fed_cidr {
 bool fed_cidr_has(const fed_cidr *block, const fed_addr *a);
 S2S_MUST_CHECK s2s_err fed_cidr_parse(s2s_span text,
                                       fed_cidr *out); /* "10.0.0.0/8", "::1"; S2S_E_DOMAIN_SYNTAX */
+/* RFC 6724 2.1: of two destinations the one with the greater is better. The sources, of which that RFC speaks too, are the
+ * kernel's: where there is no way for a family, connecting fails at once. */
+unsigned fed_addr_precedence(const fed_addr *a);
 S2S_MUST_CHECK s2s_err fed_addr_parse(s2s_span text,
                                       fed_addr *out); /* "10.0.0.1:5269", "[::1]:5269" */
 
@@ -72,6 +75,9 @@ typedef struct fed_limits { /* bytes, counts, ms */
     unsigned targets;             /* 10 SRV targets */
     unsigned addrs_per_target;    /* 4 */
     uint32_t queue_ms;            /* 30,000: age at which a queued stanza bounces */
+    unsigned attempts;            /* 3 at a time for one link */
+    unsigned attempts_in_all;     /* 200 at a time; beyond, each link has one */
+    uint32_t attempt_ms;          /* 250 between two beginnings (RFC 8305 5) */
     uint32_t connect_ms;          /* 10,000 per address */
     uint32_t plan_ms;             /* 60,000 for all attempts */
     uint32_t head_ms;             /* 10,000 */

@@ -7,6 +7,7 @@
 #include "fed/admit.h"
 #include "fed/link.h"
 #include "fed/pair.h"
+#include "fed/race.h"
 #include "fed/receive.h"
 #include "fed/say.h"
 #include "fed/turn.h"
@@ -60,6 +61,7 @@ void fed_conn_free(fed_conn *c)
     fed_timer_clear(&c->f->timers, &c->timer);
     fed_chain_take(&c->hook);
     fed_chain_take(&c->restless);
+    fed_chain_take(&c->race);
     fed_conn_unstall(c);
     free(c->feeds);
     s2s_stream_free(c->s);
@@ -180,7 +182,7 @@ static void start_tls(fed_conn *c)
 {
     fed_tls_ask ask = {.role = c->role, .side = c->side, .direct = c->direct};
     if (c->link != NULL)
-        fed_link_tls_ask(c->link, &ask);
+        fed_link_tls_ask(c->link, c, &ask);
     else
         fed_receive_tls_ask(c, &ask);
     c->f->world->start_tls(c->f->w, c->io, &ask);
@@ -353,6 +355,7 @@ void fed_on_connected(fed *f, fed_conn *c, const fed_addr *ours)
         c->opened_at = c->active_at = f->now;
         fed_conn_enter(c, FED_CONN_HEAD);
         fed_conn_poke(c);
+        if (c->link != NULL && !c->direct) fed_race_answered(c->link, c);
     }
     fed_turn_end(f);
 }
@@ -388,6 +391,7 @@ void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info)
         c->in_tls = true;
         c->active_at = f->now;
         s2s_stream_tls_done(c->s);
+        if (c->link != NULL) fed_race_answered(c->link, c);
         if (c->link != NULL) fed_link_tls(c->link);
         fed_conn_poke(c);
     }

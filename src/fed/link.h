@@ -1,5 +1,6 @@
-/* link.h - one way to a target: endpoints tried one after another, then a connection that carries pairs.
- * For:    outside links and inside trunks alike; attempts with deadlines; questions for dialback keys; the round of pairs.
+/* link.h - one way to a target: a plan, attempts at its endpoints, then a connection that carries pairs.
+ * For:    outside links and inside trunks alike; one deadline for all attempts; questions for dialback keys; the round of
+ *         pairs.
  * Never:  chooses which link a pair takes (target.c); decides fates (settle.c).
  * Owner:  its target; ended links are freed at the end of the turn.
  * State changes only in link_enter (link.c).                                */
@@ -27,12 +28,12 @@ void fed_link_pump(fed_link *l); /* pairs of the round send while there is room 
 
 /* What the world and the connection tell. */
 void fed_link_answer(fed_link *l, const fed_dns *answer);
-void fed_link_tls_ask(const fed_link *l, fed_tls_ask *ask);
+void fed_link_tls_ask(const fed_link *l, const fed_conn *c, fed_tls_ask *ask);
 void fed_link_tls(fed_link *l); /* done: judge */
 void fed_link_event(fed_link *l, const s2s_event *ev);
 void fed_link_closing(fed_link *l); /* its connection has begun to end */
 void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why,
-                   s2s_span detail); /* its connection has ended */
+                   s2s_span detail); /* its connection, or an attempt, has ended */
 
 /* Ends without trying further: drain, or another link took over. OK: without failure. */
 void fed_link_end(fed_link *l, s2s_err why);

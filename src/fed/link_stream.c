@@ -6,6 +6,7 @@
 #include "fed/hold.h"
 #include "fed/link.h"
 #include "fed/link_priv.h"
+#include "fed/lookup.h"
 #include "fed/pair.h"
 #include "fed/say.h"
 #include "fed/target.h"
@@ -23,12 +24,12 @@ static const fed_policy *policy_of(const fed_link *l)
 
 /* ---- TLS ---- */
 
-void fed_link_tls_ask(const fed_link *l, fed_tls_ask *ask)
+void fed_link_tls_ask(const fed_link *l, const fed_conn *c, fed_tls_ask *ask)
 {
     const fed_local *local = fed_config_local(l->f->config, &l->from);
     if (l->target->server == NULL && local != NULL && local->certificate) ask->ours = l->from;
     ask->sni = l->to;
-    ask->full = l->full;
+    ask->full = c->attempt.full;
 }
 
 /* A resumed session is not worth what a full handshake may be: the same endpoint again. False: it was no resumed one. */
@@ -131,7 +132,7 @@ static void ready(fed_link *l)
     }
     const fed_local *local = fed_config_local(l->f->config, &l->from);
     l->in_external = outside && l->pairs.n > 0 && c->in_tls && local != NULL &&
-                     local->certificate && !l->no_external;
+                     local->certificate && !c->attempt.no_external;
     fed_link_enter(l, FED_LINK_ASKING);
     for (fed_hook *h = l->pairs.first, *next; h != NULL; h = next) {
         next = h->next;
@@ -148,6 +149,7 @@ static void settle_on_it(fed_link *l)
 {
     if (l->state != FED_LINK_ASKING) return;
     fed_timer_clear(&l->f->timers, &l->timer);
+    fed_lookup_drop(l);
     fed_plan_free(l->plan);
     l->plan = NULL;
     l->why = S2S_E_OK;

@@ -8,12 +8,23 @@ typedef struct target {
     s2s_domain host;
     uint16_t port;
     bool direct;
+    size_t group; /* ascending: those of one priority are of one group */
 } target;
+
+typedef enum endpoint_state { END_FRESH, END_TRIED, END_FAILED } endpoint_state;
 
 typedef struct endpoint {
     fed_addr addr;
     bool direct;
+    bool secure; /* every answer on the way to it */
+    endpoint_state state;
+    unsigned put_back; /* how often */
+    size_t group;
+    size_t target; /* NO_TARGET: fixed */
 } endpoint;
+
+enum { PUT_BACK_MOST = 1 };
+#define NO_TARGET SIZE_MAX
 
 typedef enum plan_state { PLAN_SRV, PLAN_TARGETS } plan_state;
 
@@ -28,9 +39,8 @@ struct fed_plan {
     plan_state state;
     bool asked; /* an answer is awaited */
     bool srv_secure;
-    bool addr_secure; /* of the addresses in hand */
-    bool no_service;  /* SRV said "." */
-    bool failed;      /* a lookup failed: what is missing may exist */
+    bool no_service; /* SRV said "." */
+    bool failed;     /* a lookup failed: what is missing may exist */
     unsigned blocked;
 
     target *targets; /* in the order they are tried */
@@ -38,10 +48,13 @@ struct fed_plan {
     size_t most_targets;
     size_t at; /* the target whose addresses are asked next */
 
-    endpoint *ends; /* found so far; those before `given` were given */
+    endpoint *ends; /* found so far, by group */
     size_t n_ends;
     size_t most_ends;
-    size_t given;
+    unsigned tried; /* of them now */
+    size_t group;   /* of those tried last */
+    uint8_t family; /* of the one given last */
+    unsigned given;
 };
 
 /* ---- life ---- */
@@ -87,7 +100,7 @@ fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n)
     if (p == NULL) return NULL;
     p->state = PLAN_TARGETS;
     for (size_t i = 0; i < n; i++)
-        p->ends[i].addr = addrs[i];
+        p->ends[i] = (endpoint){.addr = addrs[i], .group = i, .target = NO_TARGET};
     p->n_ends = n;
     return p;
 }
@@ -121,25 +134,76 @@ static fed_plan_step ask(fed_plan *p, fed_query query, const s2s_domain *name)
     return (fed_plan_step){.kind = FED_PLAN_ASK, .query = query, .name = *name};
 }
 
-static fed_plan_step dial(fed_plan *p)
+/* The next to be tried: the first that is left, or one of the other family beside it (RFC 8305 4). NULL: none. */
+static endpoint *pick(fed_plan *p)
 {
-    const endpoint *e = &p->ends[p->given++];
+    endpoint *first = NULL;
+    for (size_t i = 0; i < p->n_ends; i++) {
+        endpoint *e = &p->ends[i];
+        if (e->state != END_FRESH) continue;
+        if (first == NULL) first = e;
+        if (e->group != first->group) break;
+        if (e->addr.family != p->family) return e;
+    }
+    return first;
+}
+
+static fed_plan_step dial(fed_plan *p, endpoint *e)
+{
     fed_plan_step step = {
         .kind = FED_PLAN_DIAL,
         .addr = e->addr,
+        .endpoint = (size_t)(e - p->ends),
         .direct = e->direct,
-        .secure = p->srv_secure && p->addr_secure,
+        .secure = e->secure,
     };
-    if (p->at > 0) step.name = p->targets[p->at - 1].host;
+    if (e->target != NO_TARGET) step.name = p->targets[e->target].host;
+    e->state = END_TRIED;
+    p->tried++;
+    p->given++;
+    p->group = e->group;
+    p->family = e->addr.family;
     return step;
+}
+
+/* While something is tried, only others of its group may be. */
+static bool may_go_on(const fed_plan *p, size_t group)
+{
+    return p->tried == 0 || group == p->group;
 }
 
 fed_plan_step fed_plan_next(fed_plan *p)
 {
-    if (p->state == PLAN_SRV) return ask(p, FED_QUERY_SRV, &p->domain);
-    if (p->given < p->n_ends) return dial(p);
-    if (p->at < p->n_targets) return ask(p, FED_QUERY_ADDR, &p->targets[p->at].host);
+    const fed_plan_step wait = {.kind = FED_PLAN_WAIT};
+    if (p->state == PLAN_SRV) return p->asked ? wait : ask(p, FED_QUERY_SRV, &p->domain);
+    endpoint *e = pick(p);
+    if (e != NULL) return may_go_on(p, e->group) ? dial(p, e) : wait;
+    if (p->asked) return wait;
+    if (p->at < p->n_targets) {
+        const target *t = &p->targets[p->at];
+        return may_go_on(p, t->group) ? ask(p, FED_QUERY_ADDR, &t->host) : wait;
+    }
+    if (p->tried > 0) return wait;
     return (fed_plan_step){.kind = FED_PLAN_END, .why = end_why(p)};
+}
+
+static endpoint *untry(fed_plan *p, size_t number)
+{
+    S2S_ASSERT(number < p->n_ends && p->ends[number].state == END_TRIED && p->tried > 0);
+    p->tried--;
+    return &p->ends[number];
+}
+
+void fed_plan_failed(fed_plan *p, size_t number)
+{
+    untry(p, number)->state = END_FAILED;
+}
+
+void fed_plan_put_back(fed_plan *p, size_t number)
+{
+    endpoint *e = untry(p, number);
+    e->state = e->put_back < PUT_BACK_MOST ? END_FRESH : END_FAILED;
+    e->put_back++;
 }
 
 unsigned fed_plan_blocked(const fed_plan *p)
@@ -149,7 +213,7 @@ unsigned fed_plan_blocked(const fed_plan *p)
 
 unsigned fed_plan_given(const fed_plan *p)
 {
-    return (unsigned)p->given;
+    return p->given;
 }
 
 /* ---- the SRV answer: RFC 2782, both kinds as if they were one (XEP-0368) ---- */
@@ -241,13 +305,14 @@ static size_t pool_meet(const pool *pl, const group *g, uint64_t drawn, uint64_t
     return 0;
 }
 
-static void add_target(fed_plan *p, const s2s_domain *host, uint16_t port, bool direct)
+static void add_target(fed_plan *p, const target *new)
 {
     for (size_t i = 0; i < p->n_targets; i++) {
         const target *t = &p->targets[i];
-        if (t->port == port && t->direct == direct && s2s_domain_eq(&t->host, host)) return;
+        if (t->port == new->port && t->direct == new->direct &&s2s_domain_eq(&t->host, &new->host))
+            return;
     }
-    p->targets[p->n_targets++] = (target){.host = *host, .port = port, .direct = direct};
+    p->targets[p->n_targets++] = *new;
 }
 
 static void order_targets(fed_plan *p, const fed_dns *dns)
@@ -262,7 +327,8 @@ static void order_targets(fed_plan *p, const fed_dns *dns)
         uint64_t zero = drawn == 0 && g.zeros > 1 ? draw(p, g.zeros - 1) : 0;
         size_t i = pool_meet(&pl, &g, drawn, zero);
         pool_remove(&pl, i);
-        add_target(p, &dns->srv[i].target, dns->srv[i].port, dns->srv[i].direct);
+        const fed_srv *srv = &dns->srv[i];
+        add_target(p, &(target){srv->target, srv->port, srv->direct, srv->priority});
     }
 }
 
@@ -271,7 +337,7 @@ static void take_srv(fed_plan *p, const fed_dns *dns)
     p->state = PLAN_TARGETS;
     p->srv_secure = dns->secure;
     if (dns->err == S2S_E_DNS_NOT_FOUND) /* RFC 6120 3.2.2 */
-        add_target(p, &p->domain, FED_PLAN_PORT, false);
+        add_target(p, &(target){.host = p->domain, .port = FED_PLAN_PORT});
     else if (dns->err != S2S_E_OK)
         p->failed = true; /* a failure is not "no record": no fallback */
     else
@@ -288,42 +354,68 @@ static bool known(const fed_plan *p, const endpoint *e)
     return false;
 }
 
-/* Adds the next usable address of that family; *at moves behind it. False: there is none. */
-static bool add_addr(fed_plan *p, const fed_dns *dns, uint8_t family, const target *t, size_t *at)
+/* An answer, of which addresses are taken one by one. */
+typedef struct bag {
+    const fed_addr *addr;
+    size_t n;
+    uint8_t gone[FED_PLAN_ADDR_MAX / 8]; /* bit set: taken, or of no use */
+} bag;
+
+/* The best of that family (0: of any) by RFC 6724, of equals the first; n: none. It is gone then. */
+static size_t bag_take(bag *b, uint8_t family)
 {
-    while (*at < dns->n_addr) {
-        endpoint e = {.addr = dns->addr[(*at)++], .direct = t->direct};
-        e.addr.port = t->port;
-        if (e.addr.family != family || known(p, &e)) continue;
-        if (p->guarded && !fed_config_may_dial(p->config, &e.addr)) {
+    size_t best = b->n;
+    for (size_t i = 0; i < b->n; i++) {
+        if ((b->gone[i / 8] & 1u << i % 8) != 0) continue;
+        if (family != 0 && b->addr[i].family != family) continue;
+        bool better =
+            best == b->n || fed_addr_precedence(&b->addr[i]) > fed_addr_precedence(&b->addr[best]);
+        if (better) best = i;
+    }
+    if (best < b->n) b->gone[best / 8] = (uint8_t)(b->gone[best / 8] | 1u << best % 8);
+    return best;
+}
+
+/* Adds the best usable address of that family. False: there is none. */
+static bool add_one(fed_plan *p, bag *b, uint8_t family, endpoint new)
+{
+    uint16_t port = p->targets[new.target].port;
+    for (size_t i; (i = bag_take(b, family)) < b->n;) {
+        new.addr = b->addr[i];
+        new.addr.port = port;
+        if (known(p, &new)) continue;
+        if (p->guarded && !fed_config_may_dial(p->config, &new.addr)) {
             p->blocked++;
             continue;
         }
-        p->ends[p->n_ends++] = e;
+        S2S_ASSERT(p->n_ends < p->most_ends);
+        p->ends[p->n_ends++] = new;
         return true;
     }
     return false;
 }
 
-/* Families take turns, IPv6 first (RFC 8305 4), so that one broken family does not use up the cap. */
+/* Families take turns, the better one first (RFC 8305 4), so that one broken family does not use up the cap. */
 static void take_addrs(fed_plan *p, const fed_dns *dns)
 {
-    const target *t = &p->targets[p->at++];
-    p->addr_secure = dns->secure;
+    const target *t = &p->targets[p->at];
+    const endpoint new = {.direct = t->direct,
+                          .secure = p->srv_secure && dns->secure,
+                          .group = t->group,
+                          .target = p->at++};
     if (dns->err != S2S_E_OK) {
         p->failed = p->failed || dns->err != S2S_E_DNS_NOT_FOUND;
         return;
     }
-    size_t left = p->config->limits.addrs_per_target;
-    size_t at6 = 0, at4 = 0;
-    for (bool more = true; more && left > 0;) {
-        bool six = add_addr(p, dns, 6, t, &at6);
-        left -= six ? 1 : 0;
-        bool four = left > 0 && add_addr(p, dns, 4, t, &at4);
-        left -= four ? 1 : 0;
-        more = six || four;
+    bag b = {.addr = dns->addr, .n = dns->n_addr};
+    if (b.n > FED_PLAN_ADDR_MAX) b.n = FED_PLAN_ADDR_MAX;
+    size_t left = p->config->limits.addrs_per_target, first = p->n_ends;
+    bool more = left > 0 && add_one(p, &b, 0, new);
+    for (left--; more && left > 0; left--) {
+        uint8_t other = p->ends[p->n_ends - 1].addr.family == 6 ? 4 : 6;
+        more = add_one(p, &b, other, new) || add_one(p, &b, 0, new);
     }
-    S2S_ASSERT(p->n_ends <= p->most_ends);
+    S2S_ASSERT(p->n_ends - first <= p->config->limits.addrs_per_target);
 }
 
 void fed_plan_answer(fed_plan *p, const fed_dns *dns)

@@ -3,10 +3,13 @@
  * Never:  asks DNS, dials or knows a clock: it says what it wants next.
  * Owner:  one attempt to reach a domain. Heap object; the settings are borrowed for its life.
  *
- * The walk: fed_plan_next -> ASK: resolve, then fed_plan_answer, then next again
- *                         -> DIAL: try it; when it failed, next again
+ * The walk: fed_plan_next -> ASK: resolve, then fed_plan_answer
+ *                         -> DIAL: try it, then fed_plan_failed, or _put_back when it was not tried to its end
+ *                         -> WAIT: an answer, or the end of something tried, comes first
  *                         -> END: nothing (more) to try, with the why.
- * Addresses of a target are asked only when its turn comes.                  */
+ * Several may be tried at a time (RFC 8305): the plan gives all of one priority, the families in turn, whenever it is asked;
+ * those of the next only when every one of this has failed (RFC 2782, XEP-0495). Addresses of a target are asked only when
+ * its turn comes.                                                            */
 #ifndef FED_PLAN_H
 #define FED_PLAN_H
 
@@ -14,10 +17,16 @@
 
 typedef struct fed_plan fed_plan;
 
-#define FED_PLAN_PORT    5269 /* RFC 6120 3.2.2 */
-#define FED_PLAN_SRV_MAX 2048 /* records of one answer that are looked at */
+#define FED_PLAN_PORT     5269 /* RFC 6120 3.2.2 */
+#define FED_PLAN_SRV_MAX  2048 /* records of one answer that are looked at */
+#define FED_PLAN_ADDR_MAX 512  /* addresses of one answer that are looked at */
 
-typedef enum fed_plan_kind { FED_PLAN_ASK, FED_PLAN_DIAL, FED_PLAN_END } fed_plan_kind;
+typedef enum fed_plan_kind {
+    FED_PLAN_ASK,
+    FED_PLAN_DIAL,
+    FED_PLAN_WAIT,
+    FED_PLAN_END
+} fed_plan_kind;
 
 typedef struct fed_plan_step {
     fed_plan_kind kind;
@@ -25,9 +34,10 @@ typedef struct fed_plan_step {
     s2s_domain
         name; /* ASK: the name to ask for. DIAL: the host whose address it is (SRV target, or the domain itself);
                         len 0 for fixed endpoints */
-    fed_addr addr; /* DIAL */
-    bool direct;   /* DIAL: TLS comes first */
-    bool secure;   /* DIAL: every DNS answer on the way to it was secure (DNSSEC) */
+    fed_addr addr;   /* DIAL */
+    size_t endpoint; /* DIAL: its number */
+    bool direct;     /* DIAL: TLS comes first */
+    bool secure;     /* DIAL: every DNS answer on the way to it was secure (DNSSEC) */
     s2s_err
         why; /* END: S2S_E_DNS_NOT_FOUND, _DNS_NO_SERVICE, _DNS_FAILED, _DNS_BLOCKED (no endpoint was ever given),
                         S2S_E_NO_ENDPOINT_LEFT (all that were given failed), S2S_E_NOMEM */
@@ -53,8 +63,13 @@ void fed_plan_free(fed_plan *p); /* accepts NULL */
 /* Records of direct TLS count for nothing: policy wants no TLS. Before the first answer. */
 void fed_plan_without_direct(fed_plan *p);
 
-/* Asked twice without an answer between, ASK is repeated; DIAL moves on with every call; END stays. */
+/* ASK is said once; DIAL moves on with every call; END stays. */
 fed_plan_step fed_plan_next(fed_plan *p);
+
+void fed_plan_failed(fed_plan *p, size_t endpoint);
+/* Another one was faster, or the attempt was given up for reasons of ours: it may be given once more, but not for ever: whoever
+ * fails fast must not make us dial somebody slow again and again. */
+void fed_plan_put_back(fed_plan *p, size_t endpoint);
 
 /* The answer to the last ASK. Asserts that one is open. */
 void fed_plan_answer(fed_plan *p, const fed_dns *dns);
@@ -62,7 +77,7 @@ void fed_plan_answer(fed_plan *p, const fed_dns *dns);
 /* Endpoints left out by the guard or the port rule so far. */
 unsigned fed_plan_blocked(const fed_plan *p);
 
-/* Endpoints given so far. */
+/* Endpoints given so far; twice counts twice. */
 unsigned fed_plan_given(const fed_plan *p);
 
 #endif

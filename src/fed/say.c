@@ -203,17 +203,18 @@ void fed_say_link_state(const fed_link *k, const char *was, const char *is)
     end(&l);
 }
 
-void fed_say_attempt_ended(fed_link *k, s2s_err why, s2s_span detail)
+void fed_say_attempt_ended(const fed_link *k, const fed_attempt *a, const fed_conn *c, s2s_err why,
+                           s2s_span detail)
 {
     line l;
     fed_ledger_why(&k->f->ledger, FED_WHAT_ATTEMPT, why);
     begin(&l, k->f, level_of(why), "attempt_ended");
     put_target(&l, k->target);
-    if (k->conn != NULL) put_number(&l, "conn", k->conn->id);
-    put_addr(&l, "endpoint", &k->endpoint);
-    if (k->direct) put(&l, "tls", "direct");
+    if (c != NULL) put_number(&l, "conn", c->id);
+    put_addr(&l, "endpoint", &a->addr);
+    if (a->direct) put(&l, "tls", "direct");
     put_why(&l, why);
-    if (k->cond != NULL) put(&l, "condition", k->cond);
+    if (c != NULL && c->cond != NULL) put(&l, "condition", c->cond);
     put_span(&l, "detail", detail);
     end(&l);
 }

@@ -13,8 +13,10 @@
 void fed_say_accepted(const fed_conn *c);
 void fed_say_refused(fed *f, const fed_addr *peer, s2s_err why); /* reset without a byte */
 void fed_say_conn_state(const fed_conn *c, const char *was, const char *is);
-void fed_say_conn_ended(fed_conn *c, s2s_err why, s2s_span detail);    /* counts a link */
-void fed_say_attempt_ended(fed_link *l, s2s_err why, s2s_span detail); /* counts an attempt */
+void fed_say_conn_ended(fed_conn *c, s2s_err why, s2s_span detail); /* counts a link */
+/* Counts an attempt; c NULL: it never had a connection. */
+void fed_say_attempt_ended(const fed_link *l, const fed_attempt *a, const fed_conn *c, s2s_err why,
+                           s2s_span detail);
 void fed_say_link_state(const fed_link *l, const char *was, const char *is);
 void fed_say_target_state(const fed_target *t, const char *was, const char *is);
 void fed_say_pair_open(fed *f, const fed_conn *c, const s2s_domain *from, const s2s_domain *to,

@@ -112,6 +112,15 @@ typedef enum fed_link_state {
     FED_LINK_ENDED
 } fed_link_state;
 
+/* One endpoint, and how it is tried. */
+typedef struct fed_attempt {
+    fed_addr addr;
+    size_t endpoint;  /* its number in the plan */
+    bool direct;      /* TLS comes first there */
+    bool no_external; /* does without */
+    bool full;        /* resumes no TLS session */
+} fed_attempt;
+
 struct fed_link {
     fed *f;
     fed_target *target;
@@ -124,14 +133,16 @@ struct fed_link {
     fed_plan_step ask;   /* what waits there */
     fed_addr endpoint;   /* family 0: none yet */
     bool direct;         /* TLS comes first there */
-    fed_conn *conn;      /* of the attempt, or of the link */
+    fed_conn *conn;      /* NULL: none has answered yet */
     fed_timer timer;     /* the plan's deadline */
+    fed_chain racing;    /* attempts under way, by conn->race (race.c) */
+    fed_timer stagger;   /* the next one may begin */
+    uint64_t next_at;    /* ms */
+    fed_attempt retry;   /* when `again` */
     bool exclusive;   /* made for a pair that was refused elsewhere: shares nobody's connection */
     bool in_external; /* EXTERNAL may be under way: a peer that closes now may dislike just that */
-    bool no_external; /* this attempt does without */
-    bool full;        /* this attempt resumes no TLS session */
     bool again;       /* the same endpoint once more, without EXTERNAL or in full */
-    bool trying;      /* inside try_next: failures are seen there */
+    bool trying;      /* inside fed_race_run: failures are seen there */
     bool given_up;    /* no further endpoint */
     bool cert_ok;
     fed_chain pairs;   /* by pair->hook */
@@ -206,6 +217,8 @@ struct fed_conn {
     uint64_t rate_at;     /* ms by which what was read is paid for */
     /* connections we made */
     fed_link *link; /* NULL: accepted, or the link is through with it */
+    fed_hook race;  /* on link->racing until it has answered */
+    fed_attempt attempt;
     uint64_t stanzas_in, stanzas_out;
 };
 
@@ -242,7 +255,8 @@ struct fed {
     fed_chain conns, dead, restless, wanted, flying;
     fed_chain loose_pairs, loose_targets, loose_links;
     fed_chain lookups, lookups_waiting;
-    unsigned asked; /* lookups the resolver works on */
+    unsigned asked;  /* lookups the resolver works on */
+    unsigned racing; /* attempts of all links that have not answered yet */
     uint64_t last_id, last_ticket;
     fed_timer sweep;
     unsigned accepted_outside;

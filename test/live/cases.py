@@ -10,7 +10,7 @@ import re
 
 from lab import until
 from proxy import binary, unbalanced
-from stage import DIRECT, DIRECT_LOCAL, LOCAL, MANY, REMOTE, SHUT, domain_of
+from stage import DIRECT, DIRECT_LOCAL, HALF_DEAD, LOCAL, MANY, NOBODY, REMOTE, SHUT, domain_of
 from traffic import Flow, judge
 
 Case = collections.namedtuple("Case", "name seconds proxy run")
@@ -158,6 +158,15 @@ async def direct_port_shut(stage):
     expect(how == {"starttls"}, f"causeway status says TLS {how}")
     met = stage.proxy.log.grep(re.compile(f"event=attempt_ended domain={SHUT} .*tls=direct why=tcp_refused"))
     expect(len(met) == 1, f"{len(met)} refused attempts of direct TLS are logged")
+
+
+@case("happy eyeballs: the first endpoint is dead, the one beside it is not waited for long", 90)
+async def half_dead(stage):
+    await stage.up("hq1", "many")
+    await talk(await stage.user("alice@epsilon.example"), await stage.user("ann@" + HALF_DEAD), 50)
+    met = stage.proxy.log.grep(re.compile(
+        f"event=attempt_ended domain={HALF_DEAD} .*endpoint={re.escape(NOBODY)}:5269 why=outrun"))
+    expect(len(met) == 1, f"{len(met)} attempts at {NOBODY} were outrun")
 
 
 # -- one trunk -------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ DIRECT = {"pro-tls": Prosody, "ejb-tls": Ejabberd}
 DIRECT_LOCAL = {"delta.example": 5269, "epsilon.example": 5270}
 MANY = [f"r{i:02}.example" for i in range(1, 51)]
 SHUT = MANY[-1]                     # the DNS promises direct TLS there, but nobody listens
+HALF_DEAD = MANY[-2]                # two endpoints alike, the first of which no machine has
+NOBODY = "10.77.2.99"
 FACE = "s.causeway.example"         # the proxy's name on the internet
 
 
@@ -121,7 +123,9 @@ class Stage:
         for d in MANY:
             self.records.append(f"_xmpp-server._tcp.{d}. 60 IN SRV 10 5 5269 s.many.example.")
         self.records += [f"s.many.example. 60 IN A {h.address['outside']}",
-                         f"_xmpps-server._tcp.{SHUT}. 60 IN SRV 0 5 5270 s.many.example."]
+                         f"_xmpps-server._tcp.{SHUT}. 60 IN SRV 0 5 5270 s.many.example.",
+                         f"_xmpp-server._tcp.{HALF_DEAD}. 60 IN SRV 10 65535 5269 dead.many.example.",
+                         f"dead.many.example. 60 IN A {NOBODY}"]
         self._add("many", Prosody(h, MANY, ["ann@" + d for d in MANY], dns=self.dns,
                                   s2s_secure_auth=True, s2s_require_encryption=True,
                                   ssl=self._prosody_tls(self.ca.leaf(*MANY), self.ca.file)))

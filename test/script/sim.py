@@ -38,9 +38,9 @@ class Sim:
             self.command(f"srv {remote} 0 0 5269 xmpp.{remote}")
             self.command(f"addr xmpp.{remote} {address}")
         self.command("private 192.0.0.0/16")
+        self.command("private 2001:db8::/32")
         for row in world.zone:
-            words = [self.address.get(w, w) for w in row]
-            self.command(" ".join(words))
+            self.command(" ".join(row))
             if row[0] == "addr":
                 self.address[row[1]] = f"{row[2]}:5269"
         self.command("start")

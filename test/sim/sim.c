@@ -50,6 +50,15 @@ static sim_host *host_at(sim *s, const fed_addr *a, bool direct)
     return NULL;
 }
 
+static void note_dial(sim *s, const fed_addr *to)
+{
+    s->dialled = realloc(s->dialled, (s->n_dialled + 1) * sizeof *s->dialled);
+    S2S_ASSERT(s->dialled != NULL);
+    sim_dial *d = &s->dialled[s->n_dialled++];
+    d->at = s->now;
+    fed_addr_print(to, d->endpoint);
+}
+
 static void *world_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
 {
     sim *s = w;
@@ -59,7 +68,9 @@ static void *world_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
     p->direct = p->to == NULL && host_at(s, to, true) != NULL;
     if (p->direct) p->to = host_at(s, to, true);
     p->dialled = true;
+    p->dialled_at = s->now;
     s->dials++;
+    if (side == FED_OUTSIDE) note_dial(s, to);
     return p;
 }
 
@@ -250,6 +261,12 @@ void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned po
     s->zone[s->n_zone - 1].srv.direct = true;
 }
 
+void sim_weigh(sim *s, unsigned weight)
+{
+    S2S_ASSERT(s->zone[s->n_zone - 1].is_srv);
+    s->zone[s->n_zone - 1].srv.weight = (uint16_t)weight;
+}
+
 void sim_add_addr(sim *s, const char *name, const char *addr)
 {
     fed_cidr one;
@@ -298,7 +315,7 @@ static bool answer_dial(sim_pipe *p)
 {
     if (!p->dialled || p->fc == NULL) return false;
     sim_host *h = p->to;
-    if (h != NULL && h->blackhole) return false;
+    if (h != NULL && (h->blackhole || p->dialled_at + h->slow > p->s->now)) return false;
     p->dialled = false;
     if (h == NULL || h->refuses) {
         lose(p, S2S_E_TCP_REFUSED);
@@ -449,6 +466,16 @@ static void drop_dead_pipes(sim *s)
 
 /* ---- time ---- */
 
+static void count_dialling(sim *s)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < s->n_pipes; i++) {
+        const sim_pipe *p = s->pipes[i];
+        open += p->side == FED_OUTSIDE && p->dialled && p->fc != NULL ? 1 : 0;
+    }
+    if (open > s->dialling_most) s->dialling_most = open;
+}
+
 bool sim_step(sim *s)
 {
     bool moved = false;
@@ -462,6 +489,7 @@ bool sim_step(sim *s)
         answer_question(s);
         moved = true;
     }
+    count_dialling(s);
     for (size_t i = 0; i < s->n_pipes; i++)
         while (step_pipe(s->pipes[i]))
             moved = true;
@@ -482,12 +510,25 @@ void sim_settle_without_dns(sim *s)
     s->no_dns = false;
 }
 
+/* When something happens next by itself. */
+static uint64_t next_time(const sim *s)
+{
+    uint64_t at = s->wake;
+    for (size_t i = 0; i < s->n_pipes; i++) {
+        const sim_pipe *p = s->pipes[i];
+        if (!p->dialled || p->fc == NULL || p->to == NULL || p->to->blackhole) continue;
+        uint64_t answers = p->dialled_at + p->to->slow;
+        if (answers < at) at = answers;
+    }
+    return at;
+}
+
 void sim_run(sim *s, uint64_t ms)
 {
     uint64_t until = s->now + ms;
     sim_settle(s);
-    while (s->wake <= until) {
-        if (s->wake > s->now) s->now = s->wake;
+    for (uint64_t at; (at = next_time(s)) <= until;) {
+        if (at > s->now) s->now = at;
         sim_settle(s);
     }
     s->now = until;
@@ -514,8 +555,9 @@ sim *sim_new(void)
     s->config.servers = s->servers;
     s->config.policies = s->policies;
     s->config.allow_private = s->allowed;
-    s->config.n_allow_private = 1;
+    s->config.n_allow_private = 2;
     S2S_ASSERT(fed_cidr_parse(S2S_LIT("192.0.2.0/24"), &s->allowed[0]) == S2S_E_OK);
+    S2S_ASSERT(fed_cidr_parse(S2S_LIT("2001:db8::/32"), &s->allowed[1]) == S2S_E_OK);
     s->config.inside_name = "causeway.inside";
     s->config.n_policies = 1;
     s->policies[0] = (fed_policy){.match = FED_MATCH_ALL,
@@ -562,6 +604,7 @@ void sim_end_all(sim *s)
         free(s->logs[i]);
     free(s->names);
     free(s->logs);
+    free(s->dialled);
     free(s->pipes);
     free(s->zone);
     free(s->questions);

@@ -66,6 +66,7 @@ struct sim_host {
     /* as a server that is connected to */
     bool refuses;   /* TCP */
     bool blackhole; /* TCP: no answer at all */
+    uint64_t slow;  /* ms until TCP answers */
     bool silent;    /* accepts and says nothing */
     s2s_tls_level tls;
     bool offers_external;
@@ -105,6 +106,11 @@ struct sim_host {
     unsigned ids;
 };
 
+typedef struct sim_dial {
+    uint64_t at; /* ms */
+    char endpoint[FED_ADDR_TEXT];
+} sim_dial;
+
 /* ---- the whole ---- */
 
 struct sim {
@@ -115,7 +121,7 @@ struct sim {
     fed_addr server_addr[8];
     fed_cidr trust[8];
     fed_policy policies[16];
-    fed_cidr allowed[1];
+    fed_cidr allowed[2];
     void *names; /* the index of the settings */
     sim_host *hosts[SIM_MAX];
     size_t n_hosts;
@@ -132,7 +138,10 @@ struct sim {
     sim_pipe **pipes;
     size_t n_pipes;
     unsigned last_pipe;
-    unsigned dials; /* by fed, ever */
+    unsigned dials;    /* by fed, ever */
+    sim_dial *dialled; /* outside ones */
+    size_t n_dialled;
+    unsigned dialling_most; /* outside ones not answered yet, at a time */
     unsigned pauses;
     char **logs;
     size_t n_logs;
@@ -155,6 +164,7 @@ void sim_zone_fails(sim *s, const char *name);
 void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, const char *target);
 void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned port,
                         const char *target); /* _xmpps-server */
+void sim_weigh(sim *s, unsigned weight);     /* the SRV record added last; they have 0 */
 void sim_add_addr(sim *s, const char *name, const char *addr);
 
 /* ---- time ---- */
@@ -185,6 +195,7 @@ const sim_stanza *sim_find(const sim_host *h, const char *id);
 size_t sim_conns(const sim_host *h, s2s_role of_host); /* open now */
 bool sim_logged(const sim *s, const char *event,
                 const char *with); /* a line of that event that has `with` in it */
+size_t sim_count_logged(const sim *s, const char *event, const char *with); /* how many */
 fed_ledger_view sim_ledger(sim *s, fed_way way);
 void sim_check(sim *s);                                  /* both ledgers are balanced */
 unsigned sim_verdicts(const sim_host *h, s2s_verdict v); /* answers to sim_ask */

@@ -457,14 +457,19 @@ size_t sim_conns(const sim_host *h, s2s_role of_host)
     return n;
 }
 
-bool sim_logged(const sim *s, const char *event, const char *with)
+size_t sim_count_logged(const sim *s, const char *event, const char *with)
 {
-    size_t len = strlen(event);
+    size_t len = strlen(event), n = 0;
     for (size_t i = 0; i < s->n_logs; i++)
         if (strncmp(s->logs[i], event, len) == 0 && s->logs[i][len] == ' ' &&
             strstr(s->logs[i], with) != NULL)
-            return true;
-    return false;
+            n++;
+    return n;
+}
+
+bool sim_logged(const sim *s, const char *event, const char *with)
+{
+    return sim_count_logged(s, event, with) > 0;
 }
 
 unsigned sim_verdicts(const sim_host *h, s2s_verdict v)

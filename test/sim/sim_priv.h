@@ -25,12 +25,13 @@ struct sim_pipe {
     sim *s;
     unsigned id;
     fed_side side;
-    fed_conn *fc; /* NULL: fed is through with it */
-    sim_end *end; /* NULL: not connected yet, or the host is through with it */
-    sim_host *to; /* dialled by fed */
-    bool direct;  /* ... at its port for direct TLS */
-    bool dialled; /* still to be answered */
-    bool freed;   /* by world.close or lost: any further use of the handle is a fault */
+    fed_conn *fc;        /* NULL: fed is through with it */
+    sim_end *end;        /* NULL: not connected yet, or the host is through with it */
+    sim_host *to;        /* dialled by fed */
+    bool direct;         /* ... at its port for direct TLS */
+    bool dialled;        /* still to be answered */
+    uint64_t dialled_at; /* ms */
+    bool freed;          /* by world.close or lost: any further use of the handle is a fault */
     bool dirty;
     bool paused;
     s2s_buf send; /* fed's kernel */

@@ -144,9 +144,31 @@ static void blocks(void **state)
     }
 }
 
+/* RFC 6724 2.1 and its examples in 10.2. */
+static void precedence(void **state)
+{
+    (void)state;
+    static const char *const BEST_FIRST[][2] = {{"::1", "2001:db8::1"},
+                                                {"2001:db8::1", "192.0.2.1"},
+                                                {"192.0.2.1", "2002:c633:6401::1"},
+                                                {"2002:c633:6401::1", "2001:0:1::1"},
+                                                {"2001:0:1::1", "fd00::1"},
+                                                {"fd00::1", "fec0::1"},
+                                                {"fc00::1", "3ffe::1"},
+                                                {"fd00::1", "::7f00:2"}};
+    for (size_t i = 0; i < sizeof BEST_FIRST / sizeof BEST_FIRST[0]; i++) {
+        fed_addr better = addr_of(BEST_FIRST[i][0], 1), worse = addr_of(BEST_FIRST[i][1], 1);
+        if (fed_addr_precedence(&better) <= fed_addr_precedence(&worse))
+            fail_msg("%s before %s", BEST_FIRST[i][1], BEST_FIRST[i][0]);
+    }
+    fed_addr a = addr_of("2001:db8::1", 1), b = addr_of("2a00::1", 1);
+    assert_int_equal(fed_addr_precedence(&a), fed_addr_precedence(&b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(precedence),
         cmocka_unit_test(reads_and_prints),
         cmocka_unit_test(print_and_read_agree),
         cmocka_unit_test(port_and_family_count),

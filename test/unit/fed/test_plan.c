@@ -47,13 +47,27 @@ static void expect_ask(fed_plan *p, fed_query query, const char *name)
     assert_string_equal(step.name.text, name);
 }
 
-static fed_plan_step expect_dial(fed_plan *p, const char *endpoint)
+static fed_plan_step expect_begun(fed_plan *p, const char *endpoint)
 {
     char text[FED_ADDR_TEXT];
     fed_plan_step step = fed_plan_next(p);
     assert_int_equal(step.kind, FED_PLAN_DIAL);
     assert_string_equal(fed_addr_print(&step.addr, text), endpoint);
     return step;
+}
+
+/* ... and it fails. */
+static fed_plan_step expect_dial(fed_plan *p, const char *endpoint)
+{
+    fed_plan_step step = expect_begun(p, endpoint);
+    fed_plan_failed(p, step.endpoint);
+    return step;
+}
+
+static void expect_wait(fed_plan *p)
+{
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fed_plan_next(p).kind, FED_PLAN_WAIT);
 }
 
 static void expect_end(fed_plan *p, s2s_err why)
@@ -94,7 +108,7 @@ static void no_srv_falls_back_to_addresses(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
     expect_ask(p, FED_QUERY_SRV, "far.example");
-    expect_ask(p, FED_QUERY_SRV, "far.example"); /* asked again, said again */
+    expect_wait(p); /* for the answer */
     answer_err(p, S2S_E_DNS_NOT_FOUND);
     expect_ask(p, FED_QUERY_ADDR, "far.example");
     answer_addrs(p, ADDRS("1.2.3.4", "2a00::1"));
@@ -499,6 +513,7 @@ static void a_thousand_targets_of_a_hundred_addresses(void **state)
         if (step.kind == FED_PLAN_END) break;
         if (step.kind == FED_PLAN_DIAL) {
             dials++;
+            fed_plan_failed(p, step.endpoint);
             continue;
         }
         lookups++;
@@ -548,6 +563,124 @@ static void families_take_turns(void **state)
     expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
 }
 
+/* ---- RFC 8305, XEP-0495: several at a time ---- */
+
+static void all_of_one_priority_may_be_tried_at_once(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    static const char *const ENDS[] = {"[2a00::1]:5269", "1.0.0.1:5269", "[2a00::2]:5269",
+                                       "1.0.0.2:5269"};
+    fed_plan_step step[4];
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_err(p, S2S_E_DNS_NOT_FOUND);
+    expect_ask(p, FED_QUERY_ADDR, "far.example");
+    answer_addrs(p, ADDRS("1.0.0.1", "1.0.0.2", "2a00::1", "2a00::2"));
+    for (int i = 0; i < 4; i++)
+        step[i] = expect_begun(p, ENDS[i]);
+    for (int i = 3; i >= 0; i--) {
+        expect_wait(p); /* one of those left may still answer */
+        fed_plan_failed(p, step[i].endpoint);
+    }
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+}
+
+/* X0495: the next priority is untouched while one of this may still answer. */
+static void priorities_do_not_overlap(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    fed_srv srv[] = {srv_of(1, 0, 5269, "a.example"), srv_of(1, 0, 5270, "a.example"),
+                     srv_of(2, 0, 5269, "b.example")};
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 3);
+    expect_ask(p, FED_QUERY_ADDR, "a.example");
+    answer_addrs(p, ADDRS("1.0.0.1"));
+    fed_plan_step first = fed_plan_next(p);
+    assert_int_equal(first.kind, FED_PLAN_DIAL);
+    expect_ask(p, FED_QUERY_ADDR,
+               "a.example"); /* of the same priority: asked while the first runs */
+    expect_wait(p);
+    answer_addrs(p, ADDRS("1.0.0.1"));
+    fed_plan_step second = fed_plan_next(p);
+    assert_int_equal(second.kind, FED_PLAN_DIAL);
+    assert_int_not_equal(first.addr.port, second.addr.port);
+    expect_wait(p);
+    fed_plan_failed(p, first.endpoint);
+    expect_wait(p);
+    fed_plan_failed(p, second.endpoint);
+    expect_ask(p, FED_QUERY_ADDR, "b.example");
+    answer_addrs(p, ADDRS("1.0.0.2"));
+    expect_dial(p, "1.0.0.2:5269");
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+}
+
+/* What an answer brings while others run is tried beside them, families in turn over all targets. */
+static void families_take_turns_over_targets(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    fed_srv srv[] = {srv_of(0, 65535, 5269, "a.example"), srv_of(0, 0, 5270, "b.example")};
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_srv(p, srv, 2);
+    expect_ask(p, FED_QUERY_ADDR, "a.example");
+    answer_addrs(p, ADDRS("2a00::1", "2a00::2"));
+    expect_begun(p, "[2a00::1]:5269");
+    expect_begun(p, "[2a00::2]:5269"); /* no other family is known yet */
+    expect_ask(p, FED_QUERY_ADDR, "b.example");
+    answer_addrs(p, ADDRS("2a00::3", "1.0.0.3"));
+    expect_begun(p, "1.0.0.3:5270");
+    expect_begun(p, "[2a00::3]:5270");
+    expect_wait(p);
+}
+
+static void put_back_once(void **state)
+{
+    fed_plan *p = ((scene *)*state)->plan;
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_err(p, S2S_E_DNS_NOT_FOUND);
+    expect_ask(p, FED_QUERY_ADDR, "far.example");
+    answer_addrs(p, ADDRS("2a00::1", "1.0.0.1", "2a00::2"));
+    fed_plan_step slow = expect_begun(p, "[2a00::1]:5269");
+    fed_plan_step fast = expect_begun(p, "1.0.0.1:5269");
+    fed_plan_put_back(p, slow.endpoint); /* the other one was faster, */
+    fed_plan_failed(p, fast.endpoint);   /* but its stream was no good */
+    slow = expect_begun(p, "[2a00::1]:5269");
+    fast = expect_begun(p, "[2a00::2]:5269");
+    fed_plan_put_back(p, slow.endpoint);
+    fed_plan_failed(p, fast.endpoint);
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT); /* it has had its turns */
+    assert_int_equal(fed_plan_given(p), 4);
+}
+
+/* "Tried in order" is what the settings say of a local server's addresses: the second is for when the first is down. */
+static void fixed_endpoints_one_at_a_time(void **state)
+{
+    (void)state;
+    fed_addr addrs[] = {addr_of("10.0.0.11", 5269), addr_of("fd00::1", 5269)};
+    fed_plan *p = fed_plan_new_fixed(addrs, 2);
+    fed_plan_step step = expect_begun(p, "10.0.0.11:5269");
+    expect_wait(p);
+    fed_plan_failed(p, step.endpoint);
+    expect_dial(p, "[fd00::1]:5269");
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+    fed_plan_free(p);
+}
+
+/* RFC 6724: IPv6 before IPv4, but IPv4 before what only looks like IPv6. */
+static void better_addresses_first(void **state)
+{
+    scene *s = *state;
+    fed_plan *p = fed_plan_new_inside(&s->config, &s->domain, seeded_fill, &s->seed);
+    expect_ask(p, FED_QUERY_SRV, "far.example");
+    answer_err(p, S2S_E_DNS_NOT_FOUND);
+    expect_ask(p, FED_QUERY_ADDR, "far.example");
+    answer_addrs(p, ADDRS("fd00::1", "2002:100::1", "1.0.0.1", "1.0.0.2"));
+    expect_dial(p, "1.0.0.1:5269");
+    expect_dial(p, "[2002:100::1]:5269");
+    expect_dial(p, "1.0.0.2:5269");
+    expect_dial(p, "[fd00::1]:5269");
+    expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
+    fed_plan_free(p);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
 int main(void)
@@ -581,6 +714,12 @@ int main(void)
         SCENE(a_thousand_targets_of_a_hundred_addresses),
         SCENE(the_same_endpoint_is_tried_once),
         SCENE(families_take_turns),
+        SCENE(all_of_one_priority_may_be_tried_at_once),
+        SCENE(priorities_do_not_overlap),
+        SCENE(families_take_turns_over_targets),
+        SCENE(put_back_once),
+        SCENE(fixed_endpoints_one_at_a_time),
+        SCENE(better_addresses_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
