@@ -154,14 +154,35 @@ void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask)
     io_conn_start_tls(h->io, &how);
 }
 
+/* Policies and peers of the settings stand in one order. */
+static const app_peer *peer_of(const app_bind *b, const s2s_domain *remote)
+{
+    return &b->settings->peers[fed_config_policy(b->config, remote) - b->config->policies];
+}
+
+/* A key of the peer's pins is as good as a certificate of an authority; where only pins count, nothing else is. */
+static s2s_err judge(const app_bind *b, const SSL *ssl, const s2s_domain *reference, fed_side side,
+                     char detail[128])
+{
+    const app_peer *peer = peer_of(b, reference);
+    X509 *leaf = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    io_pin pin;
+    if (!leaf) return S2S_E_CERT_MISSING;
+    if (side == FED_OUTSIDE && (peer->proofs & FED_PROOF_PIN) != 0) {
+        if (!io_pin_of(leaf, &pin)) return S2S_E_NOMEM;
+        if (io_pin_is_among(&pin, peer->pins.item, peer->pins.n)) return S2S_E_OK;
+        io_pin_print(&pin, detail);
+        if ((peer->proofs & FED_PROOF_CERTIFICATE) == 0) return S2S_E_CERT_PIN;
+    }
+    return io_verdicts_judge_ssl(b->verdicts[side], ssl, reference, detail);
+}
+
 s2s_err app_bind_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
 {
     const app_bind *b = w;
     const handle *h = io;
     char detail[128] = "";
-    const SSL *ssl = io_conn_ssl(h->io);
-    s2s_err err =
-        ssl ? io_verdicts_judge_ssl(b->verdicts[side], ssl, reference, detail) : S2S_E_CERT_MISSING;
+    s2s_err err = judge(b, io_conn_ssl(h->io), reference, side, detail);
     if (err != S2S_E_OK)
         app_log_say(b->log, FED_DEBUG, "certificate", "domain", reference->text, "why",
                     s2s_err_of(err)->name, "detail", detail, NULL);

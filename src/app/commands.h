@@ -19,7 +19,8 @@ enum { APP_EXIT_OK = 0, APP_EXIT_NO = 1, APP_EXIT_USAGE = 2 };
 int app_command_run(const char *file);   /* until a signal */
 int app_command_check(const char *file); /* NO: refused */
 int app_command_status(const char *file,
-                       bool as_json); /* NO: not running, or a ledger out of balance */
+                       bool as_json);         /* NO: not running, or a ledger out of balance */
+int app_command_pin(const char *certificate); /* of a PEM file, as peers.*.pins wants it */
 int app_command_flush(const char *file, const char *domain);
 
 #endif

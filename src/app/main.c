@@ -11,6 +11,7 @@ static const char USAGE[] =
     "causeway status         links, pairs, remotes and the ledger of the running daemon\n"
     "         --json         the same for programs\n"
     "causeway flush DOMAIN   tries a remote domain again at once\n"
+    "causeway pin FILE       prints the pin of a certificate's key, for peers.*.pins\n"
     "causeway options        prints an annotated sample of the settings (--man: the man page)\n"
     "causeway version\n"
     "\n"
@@ -47,7 +48,7 @@ static const char *read_words(int argc, char **argv, words *w)
             return word;
         else if (!w->command)
             w->command = word;
-        else if (!w->argument && !strcmp(w->command, "flush"))
+        else if (!w->argument && (!strcmp(w->command, "flush") || !strcmp(w->command, "pin")))
             w->argument = word;
         else
             return word;
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
     if (is(&w, "check")) return app_command_check(w.file);
     if (is(&w, "status")) return app_command_status(w.file, w.json);
     if (is(&w, "flush")) return w.argument ? app_command_flush(w.file, w.argument) : usage(NULL);
+    if (is(&w, "pin")) return w.argument ? app_command_pin(w.argument) : usage(NULL);
     if (is(&w, "options")) {
         if (w.man)
             app_options_print_man(stdout);

@@ -31,6 +31,7 @@ typedef enum app_option_type {
     APP_OPT_HOSTS,     /* app_endpoints without ports */
     APP_OPT_ADDRESSES, /* app_addresses: endpoints or one domain */
     APP_OPT_BLOCKS,    /* app_blocks */
+    APP_OPT_PINS,      /* app_pins */
     APP_OPT_TRUST,     /* app_trust: blocks and words */
     APP_OPT_LATER,     /* not available yet */
     APP_OPT_SECTION    /* not an option: opens a section */

@@ -9,6 +9,7 @@
 #include "app/problems.h"
 #include "fed/config.h"
 #include "io/addr.h"
+#include "io/pin.h"
 
 typedef struct app_texts {
     const char **item;
@@ -40,6 +41,11 @@ typedef struct app_trust {
     app_blocks blocks;
     unsigned words; /* a bit per word; bit 0: certificate */
 } app_trust;
+
+typedef struct app_pins {
+    io_pin *item;
+    size_t n;
+} app_pins;
 
 typedef enum app_recursion {
     APP_RECURSION_AUTO,
@@ -74,6 +80,7 @@ typedef struct app_peer {
     bool allow;
     int tls;         /* s2s_tls_level */
     unsigned proofs; /* FED_PROOF_* */
+    app_pins pins;
     uint64_t rate;
     size_t max_stanza;
 } app_peer;

@@ -252,16 +252,29 @@ static bool is_ours(const app_settings *s, const s2s_domain *d)
     return false;
 }
 
+/* What a peer may be proved by, and what that needs. */
+static void check_proof(app_reader *r, const app_peer *p)
+{
+    const app_mark at = option_mark(p->key, p->node, "proof");
+    bool pin = (p->proofs & FED_PROOF_PIN) != 0;
+    if (p->allow && p->tls == S2S_TLS_NONE && (p->proofs & FED_PROOF_DIALBACK) == 0)
+        app_refuse(r->problems, at, "tls: required",
+                   "peer %s can only be proved by certificate, but its tls is none", p->key->text);
+    if (pin && p->pins.n == 0)
+        app_refuse(r->problems, at, "pins: [...], see causeway pin",
+                   "peer %s is proved by pin, but has no pins", p->key->text);
+    if (!pin && p->pins.n > 0 && p->node->kind == APP_MAP && app_node_get(p->node, "pins"))
+        app_refuse(r->problems, option_mark(p->key, p->node, "pins"), "proof: pin",
+                   "peer %s has pins, but its proof is without pin", p->key->text);
+}
+
 static void check_peers(app_reader *r)
 {
     const app_settings *s = r->settings;
     for (size_t i = 0; i < s->n_peers; i++) {
         const app_peer *p = &s->peers[i];
         if (!p->node) continue;
-        if (p->allow && p->tls == S2S_TLS_NONE && p->proofs == FED_PROOF_CERTIFICATE)
-            app_refuse(r->problems, option_mark(p->key, p->node, "proof"), "tls: required",
-                       "peer %s can only be proved by certificate, but its tls is none",
-                       p->key->text);
+        check_proof(r, p);
         if (p->match == FED_MATCH_EXACT && is_ours(s, &p->domain))
             app_refuse(r->problems, p->key->at, NULL, "peer %s is one of our own domains",
                        p->key->text);

@@ -193,6 +193,18 @@ static void block(app_reader *r, const app_option *o, const app_node *item, app_
     list->item[list->n++] = b;
 }
 
+static void pin(app_reader *r, const app_option *o, const app_node *item, app_pins *list)
+{
+    io_pin p;
+    if (!io_pin_parse(s2s_span_of(item->text), &p)) {
+        refuse(r, o, item->at, item->text,
+               "a pin is wanted, sha256// and 44 letters of base64: see causeway pin");
+        return;
+    }
+    list->item = app_arena_more(r->arena, list->item, list->n, sizeof p);
+    list->item[list->n++] = p;
+}
+
 static bool is_word(const app_option *o, const char *word)
 {
     const char *cursor = o->words;
@@ -233,6 +245,8 @@ static void list_of(app_reader *r, const app_option *o, const app_node *node, vo
 {
     void *at = place(o, base);
     unsigned words = 0;
+    if (o->type == APP_OPT_PINS)
+        *(app_pins *)at = (app_pins){NULL, 0}; /* not those of the wider peer */
     for (size_t i = 0; i < list_length(node); i++) {
         const app_node *item = list_item(r, o, node, i);
         if (!item) continue;
@@ -242,6 +256,7 @@ static void list_of(app_reader *r, const app_option *o, const app_node *node, vo
         case APP_OPT_HOSTS: host(r, o, item, at); break;
         case APP_OPT_ADDRESSES: address(r, o, node, item, at); break;
         case APP_OPT_BLOCKS: block(r, o, item, at); break;
+        case APP_OPT_PINS: pin(r, o, item, at); break;
         case APP_OPT_TRUST: trust(r, o, item, at); break;
         case APP_OPT_TEXTS: {
             app_texts *t = at;
@@ -266,8 +281,8 @@ static void list_of(app_reader *r, const app_option *o, const app_node *node, vo
 static bool is_list(app_option_type type)
 {
     return type == APP_OPT_ENDPOINTS || type == APP_OPT_HOSTS || type == APP_OPT_ADDRESSES ||
-           type == APP_OPT_BLOCKS || type == APP_OPT_TRUST || type == APP_OPT_TEXTS ||
-           type == APP_OPT_CHOICES;
+           type == APP_OPT_BLOCKS || type == APP_OPT_PINS || type == APP_OPT_TRUST ||
+           type == APP_OPT_TEXTS || type == APP_OPT_CHOICES;
 }
 
 void app_reader_value(app_reader *r, const app_option *o, const app_node *node, void *base)
@@ -298,6 +313,7 @@ void app_reader_value(app_reader *r, const app_option *o, const app_node *node, 
     case APP_OPT_HOSTS:
     case APP_OPT_ADDRESSES:
     case APP_OPT_BLOCKS:
+    case APP_OPT_PINS:
     case APP_OPT_TRUST: list_of(r, o, node, base); break;
     case APP_OPT_LATER:
     case APP_OPT_SECTION: break;

@@ -41,7 +41,12 @@ typedef struct fed_server { /* a local server, attachment s2s */
     size_t max_stanza; /* bytes it takes as written; 0: limits.stanza */
 } fed_server;
 
-enum { FED_PROOF_CERTIFICATE = 1, FED_PROOF_DIALBACK = 2 };
+enum {
+    FED_PROOF_CERTIFICATE = 1,
+    FED_PROOF_DIALBACK = 2,
+    FED_PROOF_PIN = 16,                                      /* a key known beforehand */
+    FED_PROOF_SHOWN = FED_PROOF_CERTIFICATE | FED_PROOF_PIN, /* what fed_world's judge decides */
+};
 
 typedef enum fed_match {
     FED_MATCH_EXACT,

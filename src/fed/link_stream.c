@@ -59,7 +59,7 @@ void fed_link_tls(fed_link *l)
         return;
     }
     unsigned proofs = policy_of(l)->proofs;
-    bool proved = l->cert_ok && (proofs & FED_PROOF_CERTIFICATE) != 0;
+    bool proved = l->cert_ok && (proofs & FED_PROOF_SHOWN) != 0;
     if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)
         certificate_will_not_do(l, l->cert_ok ? S2S_E_PROOF_POLICY : verdict);
     else if (verdict == S2S_E_CERT_EXPIRED)

@@ -21,7 +21,7 @@ static bool cert_proves(const fed_conn *c, const s2s_domain *from)
 {
     const fed *f = c->f;
     if (!c->in_tls || !c->tls.has_cert) return false;
-    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_CERTIFICATE) == 0) return false;
+    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_SHOWN) == 0) return false;
     return f->world->judge(f->w, c->io, from, FED_OUTSIDE) == S2S_E_OK;
 }
 

@@ -80,7 +80,7 @@ static bool may_join(const fed_link *l, const fed_addr *endpoint, const fed_link
     if (!host->conn->in_tls)
         return policy->tls != S2S_TLS_REQUIRED && (policy->proofs & FED_PROOF_DIALBACK) != 0;
     s2s_err verdict = l->f->world->judge(l->f->w, host->conn->io, &l->target->domain, FED_OUTSIDE);
-    if (verdict == S2S_E_OK && (policy->proofs & FED_PROOF_CERTIFICATE) != 0) return true;
+    if (verdict == S2S_E_OK && (policy->proofs & FED_PROOF_SHOWN) != 0) return true;
     return !host->cert_ok && (policy->proofs & FED_PROOF_DIALBACK) != 0;
 }
 

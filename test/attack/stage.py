@@ -39,7 +39,7 @@ def until(what, true, patience=PATIENCE):
 
 
 class Scene:
-    """What Real wants to know of a dialogue."""
+    """What Real wants to know of a dialogue. `rest`: further settings, or what makes them of the workshop."""
 
     def __init__(self, remotes=(), limits=None, rest=None, files=None, quarantine=8):
         self.world = World()
@@ -80,7 +80,8 @@ class Daemon(Real):
         settings = super().settings()
         settings["listen"]["inside_dns"] = f"{self.net}.2:5353"
         settings["log"] = {"level": "notice"}
-        for name, values in self.scene.rest.items():
+        rest = self.scene.rest(self.workshop) if callable(self.scene.rest) else self.scene.rest
+        for name, values in rest.items():
             settings.setdefault(name, {}).update(values)
         return settings
 
