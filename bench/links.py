@@ -1,7 +1,7 @@
 """Links: what setting one up costs a server, beside the bare TLS handshakes it needs.
 
-Each remote domain has an address of its own in 127/8, as remote servers have. The yardstick,
-causeway-handshake, is run before and after the server in each round. A scenario has a name, a
+Each remote domain has an address of its own in 127/8 and a certificate of its own, as remote
+servers have. The yardstick, causeway-handshake, is run before and after the server in each round. A scenario has a name, a
 title, `run` for one round, a line of it for the terminal, and rows for the results' table.
 """
 
@@ -41,26 +41,27 @@ def certify_rsa(place):
                       place.file(f"{name}.ext"), "-out", f"{rsa}.pem")
 
 
-def certify_own(place):
-    """A certificate for the remotes which nobody has signed: it proves nothing."""
-    if not place.file("far-own.pem").exists():
+def certify_unknown(place):
+    """An authority which nobody knows: what it signs proves nothing."""
+    if not place.file("unknown.pem").exists():
         stage.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                      "-nodes", "-subj", "/CN=far", "-days", "30", "-addext",
-                      "subjectAltName=DNS:*.far.example", "-addext",
-                      "basicConstraints=critical,CA:FALSE", "-keyout",
-                      place.file("far-own.key"), "-out", place.file("far-own.pem"))
+                      "-nodes", "-subj", "/CN=nobody", "-days", "30", "-addext",
+                      "basicConstraints=critical,CA:TRUE", "-keyout", place.file("unknown.key"),
+                      "-out", place.file("unknown.pem"))
 
 
 def certify(place):
     certify_rsa(place)
-    certify_own(place)
+    certify_unknown(place)
 
 
 class Causeway(stage.Causeway):
-    """Under test with `count` remote domains; near and far: names of certificates; more: settings."""
+    """Under test with `count` remote domains; near, far: names of certificates; issuer: of one for
+    each remote, "": all show far; more: settings."""
 
-    def __init__(self, place, count, near="near", far="far", more=""):
+    def __init__(self, place, count, near="near", far="far", issuer="ca", more=""):
         self.count, self.near, self.far, self.more = count, near, far, more
+        self.issuer = issuer
         super().__init__(place, SimpleNamespace(pairs=1, links=1))
 
     def zone(self):
@@ -85,7 +86,13 @@ class Causeway(stage.Causeway):
         return ["--outside", self.outside, "--inside", self.inside, "--remotes", self.remotes,
                 "--locals", self.locals, "--ca", str(self.place.file("ca.pem")),
                 "--remote-cert", f"{far}.pem", "--remote-key", f"{far}.key",
-                "--local-cert", f"{near}.pem", "--local-key", f"{near}.key"]
+                "--local-cert", f"{near}.pem", "--local-key", f"{near}.key", *self.issuers()]
+
+    def issuers(self):
+        if not self.issuer:
+            return []
+        issuer = self.place.file(self.issuer)
+        return ["--issuer", f"{issuer}.pem", "--issuer-key", f"{issuer}.key"]
 
 
 class CausewayBefore(stage.Before, Causeway):
@@ -188,6 +195,7 @@ class SetUp:
     resume: bool = False
     near: str = "near"
     far: str = "far"
+    issuer: str = "ca"
     count: int = 1000
     warm: int = 50
 
@@ -212,7 +220,7 @@ class SetUp:
     def links(self, place, build, count):
         # what is measured are links, not the pause after a peer has closed one
         more = "limits: {backoff_first: 10ms}\n" if self.resume else ""
-        with build(place, count + self.warm, self.near, self.far, more) as server:
+        with build(place, count + self.warm, self.near, self.far, self.issuer, more) as server:
             return measured(self, place, server,
                             ["--way", self.way, "--proof", self.proof, "--peer-cert",
                              self.peer_cert, "--resume", "yes" if self.resume else "no",
@@ -355,11 +363,13 @@ class Storm:
 
 SCENARIOS = [
     SetUp("in-external", "in, EXTERNAL, ECDSA", 1.3, 1.15),
+    SetUp("in-external-known", "in, EXTERNAL, ECDSA, all show one certificate", 1.3, 1.15,
+          issuer=""),
     SetUp("in-external-rsa", "in, EXTERNAL, RSA", 1.3, 1.15, near="near-rsa", far="far-rsa"),
     SetUp("in-dialback", "in, dialback, peer shows no certificate", 2.0, 1.3, proof="dialback",
           peer_cert="no", mutual=False),
-    SetUp("in-dialback-own", "in, dialback, peer's certificate signed by itself (bare: by the CA)", 1.5, 1.2, proof="dialback",
-          far="far-own"),
+    SetUp("in-dialback-cert", "in, dialback, peer's certificate of an authority we do not know "
+          "(bare: of one we do)", 1.5, 1.2, proof="dialback", issuer="unknown"),
     SetUp("out-external", "out, EXTERNAL, ECDSA", 1.5, 1.2, way="out"),
     SetUp("out-external-rsa", "out, EXTERNAL, RSA", 1.5, 1.2, way="out", near="near-rsa",
           far="far-rsa"),
@@ -417,7 +427,7 @@ def report(results):
     if not text:
         return ""
     text = ["# What a link costs", "",
-            "Each remote domain has an address of its own. CPU is that of the program alone, from "
+            "Each remote domain has an address and a certificate of its own. CPU is that of the program alone, from "
             "the first link asked for until it has come to rest; *bare handshakes* is what the "
             "TLS handshakes that were counted cost on OpenSSL and nothing else, both roles "
             "measured in the same round, before and after. Memory is what the process grew by, without "

@@ -166,15 +166,14 @@ void net_free(net *n)
     free(n);
 }
 
-net_cert *net_load(net *n, const char *cert_file, const char *key_file)
+/* Takes id. `what` is said on stderr when it cannot be used. */
+static net_cert *cert_add(net *n, io_identity *id, io_cert_fault fault, const char *what)
 {
-    io_cert_fault fault;
-    io_identity *id = io_identity_load(cert_file, key_file, &fault);
     net_cert *c = calloc(1, sizeof *c);
     S2S_ASSERT(c);
     c->tls = io_tls_new();
     if (!id || !c->tls || io_tls_add(c->tls, NULL, id) != S2S_E_OK) {
-        fprintf(stderr, "%s: %s\n", cert_file, io_cert_fault_text(fault));
+        fprintf(stderr, "%s: %s\n", what, io_cert_fault_text(fault));
         io_identity_free(id);
         io_tls_free(c->tls);
         free(c);
@@ -184,6 +183,20 @@ net_cert *net_load(net *n, const char *cert_file, const char *key_file)
     c->next = n->certs;
     n->certs = c;
     return c;
+}
+
+net_cert *net_load(net *n, const char *cert_file, const char *key_file)
+{
+    io_cert_fault fault;
+    io_identity *id = io_identity_load(cert_file, key_file, &fault);
+    return cert_add(n, id, fault, cert_file);
+}
+
+net_cert *net_load_pem(net *n, s2s_span cert, s2s_span key)
+{
+    io_cert_fault fault;
+    io_identity *id = io_identity_of_pem(cert, key, &fault);
+    return cert_add(n, id, fault, "a certificate made in memory");
 }
 
 bool net_listen(net *n, const char *addr, void *owner)

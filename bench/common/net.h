@@ -25,6 +25,7 @@ typedef struct net_handler {
 net *net_new(const net_handler *handler, const char *ca_file); /* NULL: nobody is believed */
 void net_free(net *n);
 net_cert *net_load(net *n, const char *cert_file, const char *key_file); /* NULL: said on stderr */
+net_cert *net_load_pem(net *n, s2s_span cert, s2s_span key);             /* the same from memory */
 bool net_listen(net *n, const char *addr, void *owner);                  /* "127.1.2.3:5269" */
 net_conn *net_dial(net *n, const char *addr, void *user);                /* NULL: could not begin */
 /* The same from an address of our own ("127.1.2.3:5269", whose port is not used). `connected` is not told: what is ready

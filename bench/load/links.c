@@ -145,24 +145,51 @@ static bool next_address(const char *first, unsigned add, char out[ACTOR_ADDR])
     return true;
 }
 
-static bool add_remotes(links *l)
+bool links_certs_init(links_certs *c, net *n, const links_plan *plan)
+{
+    if (plan->issuer) return mint_init(&c->mint, plan->issuer, plan->issuer_key, plan->remote_key);
+    c->same = net_load(n, plan->remote_cert, plan->remote_key);
+    return c->same != NULL;
+}
+
+net_cert *links_certs_of(const links_certs *c, net *n, const s2s_domain *remote)
+{
+    if (c->same) return c->same;
+    char *pem = mint_make(&c->mint, remote->text);
+    S2S_ASSERT(pem);
+    net_cert *cert = net_load_pem(n, s2s_span_of(pem), s2s_span_of(c->mint.key_pem));
+    free(pem);
+    return cert;
+}
+
+void links_certs_fini(links_certs *c)
+{
+    mint_fini(&c->mint);
+}
+
+static bool add_remote(links *l, const links_certs *certs, unsigned i)
 {
     const links_plan *p = l->plan;
-    net_cert *cert = actors_load(l->actors, p->remote_cert, p->remote_key);
-    actor_domain d = {.remote = true,
+    actor_domain d = {.name = remote_name(i),
+                      .remote = true,
                       .no_external = p->dialback,
                       .bare = p->bare,
                       .own_source = true,
-                      .cert = cert};
-    if (!cert) return false;
-    if (p->resume) net_give_tickets(cert);
-    for (unsigned i = 0; i < l->n; i++) {
-        d.name = remote_name(i);
-        d.deaf = (p->way == LINKS_IN && !p->dialback) || (p->visits && i == 0);
-        if (!next_address(p->remotes, i, d.address) || !actors_add_domain(l->actors, &d))
-            return false;
-    }
-    return true;
+                      .deaf = (p->way == LINKS_IN && !p->dialback) || (p->visits && i == 0)};
+    net_cert *cert = links_certs_of(certs, actors_net(l->actors), &d.name);
+    if (cert && p->resume) net_give_tickets(cert);
+    d.cert = cert;
+    return cert && next_address(p->remotes, i, d.address) && actors_add_domain(l->actors, &d);
+}
+
+static bool add_remotes(links *l)
+{
+    links_certs certs = {.same = NULL};
+    bool ok = links_certs_init(&certs, actors_net(l->actors), l->plan);
+    for (unsigned i = 0; ok && i < l->n; i++)
+        ok = add_remote(l, &certs, i);
+    links_certs_fini(&certs);
+    return ok;
 }
 
 bool links_prepare(links *l, const links_plan *plan)

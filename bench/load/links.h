@@ -7,6 +7,7 @@
 
 #include "actor.h"
 #include "hdr.h"
+#include "links_mint.h"
 #include "usage.h"
 
 typedef enum links_way { LINKS_IN, LINKS_OUT } links_way; /* who dials: the remotes; the server */
@@ -15,6 +16,7 @@ typedef struct links_plan {
     const char *ca, *outside, *inside; /* outside, inside: where the server under test listens */
     const char *remotes, *locals; /* remotes: address of the first one, the next has the next */
     const char *remote_cert, *remote_key, *local_cert, *local_key; /* local: NULL for clear text */
+    const char *issuer, *issuer_key; /* of a certificate for each remote; NULL: all show one */
     links_way way;
     bool dialback; /* the remotes neither try nor offer EXTERNAL */
     bool bare;     /* they show no certificate when they dial, and ask for none */
@@ -70,6 +72,15 @@ bool links_burst(links *l);
 void links_free(links *l);
 
 /* ---- the rest of the program ---- */
+typedef struct links_certs { /* what the remotes show: zero before */
+    net_cert *same;
+    mint mint;
+} links_certs;
+
+/* False: said on stderr; fini is due either way. The certificates live on in the net. */
+bool links_certs_init(links_certs *c, net *n, const links_plan *plan);
+net_cert *links_certs_of(const links_certs *c, net *n, const s2s_domain *remote); /* NULL: said */
+void links_certs_fini(links_certs *c);
 void links_progress(const links *l); /* one line on stderr, when that is a terminal */
 void links_print(const links *l, bool ok);
 bool links_write(const links *l, bool ok, const char *file); /* JSON; "-" is stdout */

@@ -6,8 +6,9 @@
 static const char usage[] =
     "usage: causeway-load links --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals "
     "ADDR\n"
-    "           --remote-cert FILE --remote-key FILE [--local-cert FILE --local-key FILE] "
-    "[OPTION...]\n"
+    "           --remote-key FILE --remote-cert FILE | --issuer FILE --issuer-key FILE\n"
+    "           [--local-cert FILE --local-key FILE] [OPTION...]\n"
+    "  --issuer, --issuer-key  who signs a certificate for each remote (without: all show one)\n"
     "  --remotes               address of the first remote server (rI.far.example); each has one\n"
     "                          of its own, the next of the one before, and dials from it\n"
     "  --way in|out            the remotes dial, or the server under test does (in)\n"

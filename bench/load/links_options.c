@@ -32,6 +32,8 @@ void links_common_options(links_plan *p, bool *shows, links_option into[LINKS_CO
         {.name = "--remote-key", .text = &p->remote_key},
         {.name = "--local-cert", .text = &p->local_cert},
         {.name = "--local-key", .text = &p->local_key},
+        {.name = "--issuer", .text = &p->issuer},
+        {.name = "--issuer-key", .text = &p->issuer_key},
         {.name = "--json", .text = &p->json},
         {.name = "--proof", .yes = "dialback", .no = "external", .flag = &p->dialback},
         {.name = "--peer-cert", .yes = "yes", .no = "no", .flag = shows},
@@ -57,7 +59,8 @@ bool links_read(const links_option *options, size_t n, int argc, char **argv)
 bool links_whole(const links_plan *p)
 {
     bool addresses = p->ca && p->outside && p->inside && p->remotes && p->locals;
-    bool certs = p->remote_cert && p->remote_key && !p->local_cert == !p->local_key;
+    bool certs = (p->remote_cert || p->issuer) && p->remote_key && !p->issuer == !p->issuer_key &&
+                 !p->local_cert == !p->local_key;
     return addresses && certs && p->count > 0 && p->at_once > 0 && p->stall_s > 0 &&
            (p->dialback || !p->bare) && (p->way == LINKS_OUT || !p->resume);
 }

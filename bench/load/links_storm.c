@@ -141,21 +141,23 @@ static bool go_first(void)
 static bool add_domains(storm *s, s2s_domain *remote, s2s_domain *local)
 {
     const links_plan *p = &s->plan->links;
-    const net_cert *far = actors_load(s->actors, p->remote_cert, p->remote_key);
+    links_certs certs = {.same = NULL};
     const net_cert *near =
         p->local_cert ? actors_load(s->actors, p->local_cert, p->local_key) : NULL;
     actor_domain d = {.remote = true,
                       .no_external = p->dialback,
                       .bare = p->bare,
                       .own_source = true,
-                      .deaf = !p->dialback,
-                      .cert = far};
+                      .deaf = !p->dialback};
     snprintf(d.address, sizeof d.address, "%s", p->remotes);
     if (s2s_domain_make(s2s_span_of("r0.far.example"), remote) != S2S_E_OK ||
         s2s_domain_make(s2s_span_of("l0.near.example"), local) != S2S_E_OK)
         return false;
     d.name = *remote;
-    return far && !p->local_cert == !near && actors_add_domain(s->actors, &d) &&
+    if (links_certs_init(&certs, actors_net(s->actors), p))
+        d.cert = links_certs_of(&certs, actors_net(s->actors), remote);
+    links_certs_fini(&certs);
+    return d.cert && !p->local_cert == !near && actors_add_domain(s->actors, &d) &&
            actors_add(s->actors, local->text, false, near, p->locals);
 }
 

@@ -8,8 +8,9 @@
 static const char usage[] =
     "usage: causeway-load storm --ca FILE --outside ADDR --inside ADDR --remotes ADDR --locals "
     "ADDR\n"
-    "           --remote-cert FILE --remote-key FILE [--local-cert FILE --local-key FILE] "
-    "[OPTION...]\n"
+    "           --remote-key FILE --remote-cert FILE | --issuer FILE --issuer-key FILE\n"
+    "           [--local-cert FILE --local-key FILE] [OPTION...]\n"
+    "  --issuer, --issuer-key  who signs a certificate for each remote (without: all show one)\n"
     "  --remotes               address of r0.far.example, who sends stanzas; the next ones are\n"
     "                          those of r1.far.example and so on, who make the storm\n"
     "  --proof external|dialback, --peer-cert yes|no   as of causeway-load links\n"

@@ -48,7 +48,7 @@ class Place(stage.Place):
         return f"127.{self.block}.{self.nets}"
 
 
-def run(place, *words, far="far", more="", lacks=None):
+def run(place, *words, far="far", issuer="ca", more="", lacks=None):
     """Figures of COUNT links around a Causeway which does not know the way to remote `lacks`."""
 
     class Causeway(links.Causeway):
@@ -56,7 +56,7 @@ def run(place, *words, far="far", more="", lacks=None):
             return (record for record in super().zone()
                     if lacks is None or f"r{lacks}.far.example" not in record)
 
-    with Causeway(place, COUNT + WARM, far=far, more=more) as server:
+    with Causeway(place, COUNT + WARM, far=far, issuer=issuer, more=more) as server:
         return links.load(place, server, ["--count", COUNT, "--warm", WARM, "--at-once", 5, *words])
 
 
@@ -84,8 +84,20 @@ def inbound_dialback_by_who_shows_no_certificate(place):
 
 
 def inbound_dialback_by_who_shows_one_of_no_known_authority(place):
-    links.certify_own(place)
-    all_up(run(place, "--proof", "dialback", far="far-own"), COUNT, COUNT)
+    links.certify_unknown(place)
+    all_up(run(place, "--proof", "dialback", issuer="unknown"), COUNT, COUNT)
+
+
+def inbound_external_of_no_known_authority(place):
+    """Nobody proves anything, and dialback leads nowhere: none of those set up first comes up."""
+    links.certify_unknown(place)
+    figures = run(place, issuer="unknown")
+    expect(figures, ok=False, status=1, up=0, failed=WARM, by_remotes=WARM, by_server=0)
+    assert "first trouble: r0.far.example" in figures["said"], figures["said"]
+
+
+def one_certificate_for_all(place):
+    all_up(run(place, issuer=""), COUNT, 0)
 
 
 def inbound_dialback_by_who_shows_a_good_certificate(place):
@@ -196,7 +208,7 @@ def the_bare_handshakes_are_those_that_were_counted(_):
 def rounds_of_the_bench(place):
     """One of each kind, small: their figures belong together, and fit their table."""
     links.certify(place)
-    some = ("in-external-rsa", "in-dialback-own", "out-resumed", "idle-dialback", "storm-external")
+    some = ("in-external-rsa", "in-dialback-cert", "out-resumed", "idle-dialback", "storm-external")
     scenarios = [scenario for scenario in links.SCENARIOS if scenario.name in some]
     assert len(scenarios) == len(some), links.names()
     for scenario in scenarios:
@@ -227,6 +239,7 @@ class SimplePid:
 
 TESTS = [inbound_external, inbound_dialback_by_who_shows_no_certificate,
          inbound_dialback_by_who_shows_one_of_no_known_authority,
+         inbound_external_of_no_known_authority, one_certificate_for_all,
          inbound_dialback_by_who_shows_a_good_certificate, inbound_with_rsa_keys,
          outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
          outbound_second_links, a_remote_that_is_refused_is_counted,
