@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""causeway-load as a program: it loads itself through tunnels both ways, and says in its figures
-that all came through; what it does not understand it refuses."""
+"""causeway-load as a program: it loads itself, through tunnels both ways and with servers that
+believe each other, and says in its figures that all came through; what it does not understand it
+refuses."""
 
 import json
 import os
@@ -44,6 +45,17 @@ def tunnels(place, flush, net):
             and rests == sorted(rests, reverse=True) and told == sorted(told) and told[0] > 0)
 
 
+def believed(place, net, *words):
+    """The remotes dial the local server itself, which verifies nobody; or somebody who is not there."""
+    there = f"127.0.8.{net}:25269"
+    nowhere = f"127.0.9.{net}"
+    done = run(place, "--outside", there, "--locals", there, "--inside", f"{nowhere}:25269",
+               "--remotes", f"{nowhere}:25270", "--links", 2, "--pairs", 4, "--warm", 10,
+               "--count", 200, "--json", "figures", *words)
+    figures = json.loads((place.work / "figures").read_text())
+    return done.returncode == 0 and figures["ok"] and figures["stanzas"] == 200
+
+
 def refuses(place, *words):
     done = run(place, *words)
     return done.returncode == 2 and "usage" in done.stderr
@@ -58,6 +70,9 @@ def main():
             "tunnels, a send for each stanza": tunnels(place, "each", 1),
             "tunnels, a record for each stanza": tunnels(place, "record", 2),
             "tunnels, full records": tunnels(place, "full", 3),
+            "dialback which is believed": believed(place, 4, "--proof", "unchecked"),
+            "dialback which is verified needs somebody to ask":
+                not believed(place, 5, "--proof", "dialback"),
             "a tunnel needs its far end": refuses(place, *anywhere, "--attach", "tunnel"),
             "no such attachment": refuses(place, *anywhere, "--attach", "pigeon"),
             "pids are numbers": refuses(place, *anywhere, "--attach", "component", "--pid", "1,x"),
