@@ -105,6 +105,16 @@ of order or changed, or its run is not here.
 """.splitlines()
 
 
+def links_left_out(whole):
+    failed = whole["links_failed"]
+    if not failed:
+        return []
+    short = [f"{scenario.title} ({len(whole['links'][scenario.name])})"
+             for scenario in links.SCENARIOS if scenario.name in whole["links"]]
+    return [f"**{failed} runs of links failed** (a storm's links did not come up in time, or links "
+            "ended) and are in no figure. Rounds that count: " + "; ".join(short) + ".", ""]
+
+
 def verdicts(whole):
     lines = judge(whole)
     if not lines:
@@ -112,7 +122,7 @@ def verdicts(whole):
     return ["## What is asked, and what it is", "", "| measure | must | is | |", "|---|---|---|---|",
             *(f"| {measure} | {must} | {got} | {verdict} |"
               for measure, must, got, verdict in lines), "",
-            "A must is judged by the median of the rounds.", ""]
+            "A must is judged by the median of the rounds.", "", *links_left_out(whole)]
 
 
 def pictures(whole):

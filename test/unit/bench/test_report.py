@@ -50,7 +50,8 @@ def results():
 
 def whole():
     return {"date": "2026-01-01", "quick": True, "pinned": None, "notes": {"prosody": "is <away>"},
-            "faults": [], "links": LINKS, "versions": {"haproxy": "2"},
+            "faults": [], "links": LINKS, "links_failed": 0,
+            "versions": {"haproxy": "2"},
             "seconds": 100,
             "machine": {"cpus": 2, "cpu": "x", "kernel": "6", "compiler": "gcc", "packages": {},
                         "load": 1.0, "commit": "abc"},
@@ -141,6 +142,9 @@ def main():
         "a crowded machine is told of": "was busy" not in text
             and "was busy" in report.write_results(
                 {**whole(), "machine": {**whole()["machine"], "load": 4.0}}),
+        "links that failed are told of": "links failed" not in text
+            and "**2 runs of links failed**" in report.write_results(
+                {**whole(), "links_failed": 2}),
         "the page names ratios to each program":
             "| | bare relay | bytes only | haproxy | jabberd2 | ejabberd | Prosody |" in text,
         "all is drawn": is_drawn(),
