@@ -3,7 +3,8 @@ import threading
 import time
 
 from resets import Leaves
-from stage import (Mismatch, Scene, drain, good_peer, head, inside_stream, read_until, to_pair, to_proof, to_tls, until)
+from stage import (Mismatch, Scene, drain, good_peer, head, inside_stream, read_until, to_pair, to_proof, to_tls, until,
+                   until_all)
 
 LIMIT = 400  # descriptors of the daemon in `descriptors`; what it keeps for itself leaves 60 outside connections
 
@@ -106,9 +107,9 @@ def many_domains(daemon):
         inner.send((f"<db:result from='loc.example' to='{domain}'>k</db:result>" if number else "").encode()
                    + f"<iq type='get' from='u@loc.example' to='{domain}' id='q{number}'><q xmlns='q'/></iq>".encode())
         if number == 1499:
-            until("1,500 errors", lambda: hq.got() == 1500)
+            until_all("1,500 errors", hq.got, 1500)
             half = daemon.cpu() - cpu
-    until("3,000 errors", lambda: hq.got() == 3000)
+    until_all("3,000 errors", hq.got, 3000)
     whole = daemon.cpu() - cpu
     fates = daemon.ledgers()["outbound"]
     if fates["accepted"] != 3000 or fates["bounced"] != 3000:
@@ -130,7 +131,7 @@ def made_up_domains(daemon):
         domain = f"d{number}.example"
         inner.send((f"<db:result from='loc.example' to='{domain}'>k</db:result>" if number else "").encode()
                    + f"<iq type='get' from='u@loc.example' to='{domain}' id='q{number}'><q xmlns='q'/></iq>".encode())
-    until("17,000 errors", lambda: hq.got() == 17000)
+    until_all("17,000 errors", hq.got, 17000)
     inner.sock.shutdown(2)  # with the stream its pairs go; what is left are memories of failures
     reader.join()
     inner.close()

@@ -38,6 +38,15 @@ def until(what, true, patience=PATIENCE):
         time.sleep(0.01)
 
 
+def until_all(what, count, number):
+    """Waits until count() is `number`; as long as it grows there is patience."""
+    had = count()
+    while had < number:
+        had = until(f"more than {had} of {what}", lambda: count() > had and count())
+    if had != number:
+        raise Mismatch(f"{had} of {what}, {number} are wanted")
+
+
 class Scene:
     """What Real wants to know of a dialogue. `rest`: further settings, or what makes them of the workshop."""
 
