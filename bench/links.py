@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import servers
 import stage
 from figures import spread
 
@@ -95,6 +96,31 @@ class Causeway(stage.Causeway):
         return ["--issuer", f"{issuer}.pem", "--issuer-key", f"{issuer}.key"]
 
 
+def other(name):
+    """A server of others with `count` remote domains; what is behind it is not asked for."""
+
+    class Other(servers.SERVERS[name]):
+        def __init__(self, place, count):
+            self.count = count
+            super().__init__(place, SimpleNamespace(pairs=1, links=1))
+
+        def write(self, name, text):
+            # ejabberd knows the name of a component only while that is there
+            return super().write(name, text.replace("hosts: [near.example]",
+                                                    "hosts: [near.example, l0.near.example]"))
+
+        def hosts(self):
+            return [address(self.remotes, i) for i in range(self.count)]
+
+        def load_arguments(self):
+            ca, far = self.place.file("ca"), self.place.file("far")
+            return ["--outside", self.outside, "--inside", self.inside, "--remotes", self.remotes,
+                    "--locals", self.locals, "--ca", f"{ca}.pem", "--remote-key", f"{far}.key",
+                    "--issuer", f"{ca}.pem", "--issuer-key", f"{ca}.key"]
+
+    return Other
+
+
 class CausewayBefore(stage.Before, Causeway):
     """The same of an older build (--before)."""
 
@@ -104,7 +130,7 @@ def load(place, server, words, command="links"):
     file = place.file("links.json")
     file.unlink(missing_ok=True)
     command = place.pinned(1) + [str(place.program("load")), command, "--json", str(file), "--pid",
-                                 str(server.pid), *server.load_arguments(), *map(str, words)]
+                                 ",".join(map(str, server.pids())), *server.load_arguments(), *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, timeout=LIMIT_S)
     figures = json.loads(file.read_text()) if file.exists() else {"ok": False}
@@ -361,6 +387,61 @@ class Storm:
             "| in the storm | ratio | must (aim) |", "|---|---|---|---|---|---|---|---|---|")
 
 
+# ---- beside other servers -----------------------------------------------------------------------
+
+
+@dataclass
+class Others:
+    """Links in, to Causeway and to the servers of others that are installed."""
+
+    name: str
+    title: str
+    proof: str
+    peer_cert: str
+    programs: tuple
+    count: int = 300
+    warm: int = 20
+    rounds: int = 3
+
+    def run(self, place, number, quick):
+        programs = [name for name in self.programs
+                    if name == "causeway" or not servers.SERVERS[name].missing()]
+        got = {}
+        for turn in range(len(programs)):  # another one first in each round
+            name = programs[(turn + number) % len(programs)]
+            kind = Causeway if name == "causeway" else other(name)
+            try:
+                with kind(place, self.count + self.warm) as server:
+                    got[name] = measured(self, place, server,
+                                         ["--proof", self.proof, "--peer-cert", self.peer_cert,
+                                          "--count", self.count, "--warm", self.warm])
+            except stage.CannotStart as why:
+                print(f"bench: {self.name}: {why}", file=sys.stderr)
+                got[name] = None
+        return got if all(got.values()) else None
+
+    def line(self, run):
+        return "  ".join(f"{name} {run[name]['cpu_per_thousand']:.2f} s/1,000 "
+                         f"({run[name]['per_second']:.0f}/s, {run[name]['kb_per_link']:.0f} KB)"
+                         for name in self.programs if name in run)
+
+    def row(self, runs):
+        def cell(name):
+            have = [run for run in runs if name in run]
+            cost = [run[name]["cpu_per_thousand"] for run in have]
+            ratio = [run["causeway"]["cpu_per_thousand"] / run[name]["cpu_per_thousand"]
+                     for run in have]
+            return spread(cost) + (f"; {spread(ratio)}" if have and name != "causeway" else "")
+        return f"| {self.title} | " + " | ".join(cell(name) for name in ALL) + " |"
+
+    def held_against(self, runs):
+        return []
+
+    HEAD = ("| CPU s/1,000 links; Causeway's as a part of it | Causeway | Prosody | ejabberd "
+            "| jabberd2 |", "|---|---|---|---|---|")
+
+
+ALL = ("causeway", "prosody", "ejabberd", "jabberd2")
 SCENARIOS = [
     SetUp("in-external", "in, EXTERNAL, ECDSA", 1.3, 1.15),
     SetUp("in-external-known", "in, EXTERNAL, ECDSA, all show one certificate", 1.3, 1.15,
@@ -382,6 +463,8 @@ SCENARIOS = [
     Storm("storm-external", "in, EXTERNAL", 5, 2),
     Storm("storm-dialback", "in, dialback, peers without certificates", 5, 2, proof="dialback",
           peer_cert="no"),
+    Others("others-external", "in, EXTERNAL", "external", "yes", ALL[:3]),
+    Others("others-dialback", "in, dialback, peers without certificates", "dialback", "no", ALL),
 ]
 QUICK = ("in-external", "in-dialback", "out-external")
 

@@ -76,11 +76,16 @@ class Server(Packaged):
     def cert(self, name):
         return self.place.file(name)
 
+    def hosts(self):
+        """Addresses of the remotes."""
+        return [self.remotes.split(":")[0]] * self.scenario.links
+
     def start_resolver(self):
         """An SRV target spelled as an address spares the servers a second way of asking."""
-        host = self.remotes.split(":")[0]
+        hosts = self.hosts()
         data = "".join(f"  local-data: '_xmpp-server._tcp.r{i}.far.example. 60 IN SRV 0 0 5269 "
-                       f"{host}.'\n" for i in range(self.scenario.links))
+                       f"{host}.'\n" for i, host in enumerate(hosts))
+        data += "".join(f"  local-data: '{host}. 60 IN A {host}'\n" for host in set(hosts))
         file = self.write("unbound.conf", f"""server:
   interface: {self.dns}@{DNS_PORT}
   access-control: 127.0.0.0/8 allow
@@ -94,8 +99,7 @@ class Server(Packaged):
   logfile: "{self.work}/unbound.log"
   num-threads: 1
   local-zone: "." static
-{data}  local-data: '{host}. 60 IN A {host}'
-remote-control:
+{data}remote-control:
   control-enable: no
 """)
         self.resolver = subprocess.Popen(

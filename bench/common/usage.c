@@ -78,17 +78,50 @@ bool usage_read(int pid, used *u)
     return true;
 }
 
-bool usage_settle(int pid, used *u, unsigned limit_ms, void (*wait)(void *ctx), void *ctx)
+bool usage_sum(const usage_pids *pids, used *u)
+{
+    memset(u, 0, sizeof *u);
+    for (unsigned i = 0; i < pids->n; i++) {
+        used one;
+        if (!usage_read(pids->pid[i], &one)) return false;
+        u->cpu += one.cpu;
+        u->user += one.user;
+        u->system += one.system;
+        u->rss_kb += one.rss_kb;
+        u->rss_peak_kb += one.rss_peak_kb;
+        u->rss_own_kb += one.rss_own_kb;
+        u->wakes += one.wakes;
+    }
+    return true;
+}
+
+bool usage_parse(usage_pids *pids, const char *text)
+{
+    pids->n = 0;
+    while (pids->n < sizeof pids->pid / sizeof pids->pid[0]) {
+        char *end;
+        long pid = strtol(text, &end, 10);
+        if (end == text || pid < 1 || pid > 1L << 30) return false;
+        pids->pid[pids->n++] = (int)pid;
+        if (!*end) return true;
+        if (*end != ',') return false;
+        text = end + 1;
+    }
+    return false;
+}
+
+bool usage_settle(const usage_pids *pids, used *u, unsigned limit_ms, void (*wait)(void *ctx),
+                  void *ctx)
 {
     enum { QUIET_MS = 60 };
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     double begun = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6, since = begun, now = begun;
-    if (!usage_read(pid, u)) return false;
+    if (!usage_sum(pids, u)) return false;
     while (now - since < QUIET_MS && now - begun < limit_ms) {
         used later;
         wait(ctx);
-        if (!usage_read(pid, &later)) return false;
+        if (!usage_sum(pids, &later)) return false;
         clock_gettime(CLOCK_MONOTONIC, &t);
         now = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
         if (later.cpu > u->cpu) since = now;

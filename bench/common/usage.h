@@ -12,8 +12,17 @@ typedef struct used {
     double wakes;                           /* times its threads slept and were woken */
 } used;
 
-bool usage_read(int pid, used *u); /* false: there is no such process */
+typedef struct usage_pids { /* processes that are looked at as one */
+    int pid[16];
+    unsigned n;
+} usage_pids;
+
+bool usage_read(int pid, used *u);               /* false: there is no such process */
+bool usage_sum(const usage_pids *pids, used *u); /* false: one of them is not there */
+/* "PID" or "PID,PID,..."; false: it is not. */
+bool usage_parse(usage_pids *pids, const char *text);
 /* Reads until nothing more is used, for at most `limit_ms`; `wait` is called in between and takes some ms. */
-bool usage_settle(int pid, used *u, unsigned limit_ms, void (*wait)(void *ctx), void *ctx);
+bool usage_settle(const usage_pids *pids, used *u, unsigned limit_ms, void (*wait)(void *ctx),
+                  void *ctx);
 
 #endif

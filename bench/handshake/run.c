@@ -96,14 +96,15 @@ static bool measure(shake *s, const struct sockaddr_in *to, shake_result *into)
 {
     int self = (int)getpid();
     used server[2], client[2];
-    if (!usage_settle(s->plan->pid, &server[0], SETTLE_MS, wait_a_little, s)) return false;
+    const usage_pids pids = {.pid = {s->plan->pid}, .n = 1};
+    if (!usage_settle(&pids, &server[0], SETTLE_MS, wait_a_little, s)) return false;
     unsigned resumed = s->resumed;
     double begun = now_s();
     if (!usage_read(self, &client[0]) || !dial_many(s, to, s->plan->count) ||
         !usage_read(self, &client[1]))
         return false;
     into->seconds = now_s() - begun;
-    if (!usage_settle(s->plan->pid, &server[1], SETTLE_MS, wait_a_little, s)) return false;
+    if (!usage_settle(&pids, &server[1], SETTLE_MS, wait_a_little, s)) return false;
     into->count = s->plan->count;
     into->resumed = s->resumed - resumed;
     into->client_cpu = client[1].cpu - client[0].cpu;

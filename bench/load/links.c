@@ -341,7 +341,8 @@ static unsigned count_alive(const links *l)
 
 static bool settle(links *l, used *into)
 {
-    if (!l->plan->pid || usage_settle(l->plan->pid, into, SETTLE_MS, turn_of, l)) return true;
+    if (l->plan->pids.n == 0 || usage_settle(&l->plan->pids, into, SETTLE_MS, turn_of, l))
+        return true;
     trouble(l, "", NULL, "there is no such process");
     return false;
 }
@@ -358,9 +359,9 @@ static bool hold(links *l)
 {
     if (!let_be(l, l->plan->rest_s)) return false;
     uint64_t from = net_now_ns();
-    if (l->plan->pid) usage_read(l->plan->pid, &l->held_from);
+    (void)usage_sum(&l->plan->pids, &l->held_from);
     bool ok = let_be(l, l->plan->hold_s);
-    if (l->plan->pid) usage_read(l->plan->pid, &l->held_to);
+    (void)usage_sum(&l->plan->pids, &l->held_to);
     l->held_s = (double)(net_now_ns() - from) / 1e9;
     return ok;
 }

@@ -26,7 +26,7 @@ typedef struct links_plan {
     unsigned at_once;      /* how many are under way */
     double rest_s, hold_s; /* how long they are then left alone, and after that watched */
     unsigned stall_s;      /* given up when so long none came up */
-    int pid;               /* of the server under test; 0: none */
+    usage_pids pids;       /* of the server under test */
     const char *json;      /* file for the figures, or NULL */
 } links_plan;
 

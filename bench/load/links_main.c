@@ -21,11 +21,11 @@ static const char usage[] =
     "  --at-once N             how many are under way (16)\n"
     "  --rest S  --hold S      then they are left alone, and after that watched so long (0 s)\n"
     "  --stall S               given up when so long none came up (20 s)\n"
-    "  --pid PID               whose CPU and memory is read\n"
+    "  --pid PID[,PID...]      whose CPU and memory is read\n"
     "  --json FILE\n";
 
 typedef struct numbers {
-    double count, warm, at_once, rest, hold, stall, pid;
+    double count, warm, at_once, rest, hold, stall;
 } numbers;
 
 static bool read_options(links_plan *p, int argc, char **argv)
@@ -41,7 +41,6 @@ static bool read_options(links_plan *p, int argc, char **argv)
         {.name = "--rest", .number = &n.rest, .at_most = 86400},
         {.name = "--hold", .number = &n.hold, .at_most = 86400},
         {.name = "--stall", .number = &n.stall, .at_most = 3600},
-        {.name = "--pid", .number = &n.pid, .at_most = 1u << 30},
     };
     links_common_options(p, &shows, options);
     if (!links_read(options, sizeof options / sizeof options[0], argc, argv)) return false;
@@ -53,7 +52,6 @@ static bool read_options(links_plan *p, int argc, char **argv)
     p->rest_s = n.rest;
     p->hold_s = n.hold;
     p->stall_s = (unsigned)n.stall;
-    p->pid = (int)n.pid;
     return links_whole(p);
 }
 

@@ -11,6 +11,7 @@ static bool take(const links_option *o, const char *value)
         *o->text = value;
         return true;
     }
+    if (o->pids) return usage_parse(o->pids, value);
     if (o->flag) {
         *o->flag = !strcmp(value, o->yes);
         return *o->flag || !strcmp(value, o->no);
@@ -35,6 +36,7 @@ void links_common_options(links_plan *p, bool *shows, links_option into[LINKS_CO
         {.name = "--issuer", .text = &p->issuer},
         {.name = "--issuer-key", .text = &p->issuer_key},
         {.name = "--json", .text = &p->json},
+        {.name = "--pid", .pids = &p->pids},
         {.name = "--proof", .yes = "dialback", .no = "external", .flag = &p->dialback},
         {.name = "--peer-cert", .yes = "yes", .no = "no", .flag = shows},
     };

@@ -9,12 +9,13 @@
 typedef struct links_option {
     const char *name;
     const char **text;       /* a file or address, or */
+    usage_pids *pids;        /* processes, or */
     const char *yes, *no;    /* one of two words, or */
     bool *flag;              /*   yes sets it */
     double *number, at_most; /* a number */
 } links_option;
 
-enum { LINKS_COMMON = 14 };
+enum { LINKS_COMMON = 15 };
 
 /* What all of them have: addresses, files, how a link is proved. `shows`: --peer-cert. */
 void links_common_options(links_plan *p, bool *shows, links_option into[LINKS_COMMON]);

@@ -49,10 +49,10 @@ void links_print(const links *l, bool ok)
     printf(
         "TLS handshakes: dialled by the remotes %u (%u resumed), by the server %u (%u resumed)\n",
         s->dialled, s->dialled_resumed, s->accepted, s->accepted_resumed);
-    if (l->plan->pid)
+    if (l->plan->pids.n)
         printf("CPU %.3f s: %.3f s per 1,000 links; memory %.1f KB for each link\n", f.cpu,
                f.ms_per_link, f.kb_per_link);
-    if (l->plan->pid && l->held_s > 0)
+    if (l->plan->pids.n && l->held_s > 0)
         printf("held %.1f s: CPU %.3f %%, woken %.0f times\n", l->held_s, f.held_share * 100,
                f.held_wakes);
     if (l->trouble[0]) printf("first trouble: %s\n", l->trouble);

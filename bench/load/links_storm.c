@@ -254,19 +254,19 @@ static bool run_rate(storm *s, bool (*over)(storm *s))
 
 static bool run_phases(storm *s)
 {
-    int pid = s->plan->links.pid;
+    const usage_pids *pids = &s->plan->links.pids;
     if (!wait_for(s, is_up, "the link of the stanzas is not up in time")) return false;
     s->until = net_now_ns() + WARM_S * SECOND;
     if (!run_rate(s, is_time_over)) return false;
     s->until = net_now_ns() + (uint64_t)(s->plan->quiet_s * 1e9);
     if (!run_rate(s, is_time_over)) return false;
     s->quiet = s->meter.latency;
-    if (pid && !usage_read(pid, &s->before)) trouble(s, "there is no such process");
+    if (!usage_sum(pids, &s->before)) trouble(s, "there is no such process");
     if (write(s->go, "g", 1) != 1) trouble(s, "the process of the storm has ended");
     s->until = net_now_ns() + LIMIT_S * SECOND;
     bool ok = run_rate(s, has_passed);
     s->stormy = s->meter.latency;
-    if (pid) (void)usage_read(pid, &s->after);
+    (void)usage_sum(pids, &s->after);
     return ok;
 }
 

@@ -18,13 +18,13 @@ static const char usage[] =
     "  --rate R                stanzas a second (1000)\n"
     "  --quiet S               how long they are watched before the storm (5 s)\n"
     "  --stall S               the storm is given up when so long no link came up (20 s)\n"
-    "  --seed N  --pid PID  --json FILE\n";
+    "  --seed N  --pid PID[,PID...]  --json FILE\n";
 
 /* ---- options ---- */
 
 static bool read_options(storm_plan *p, int argc, char **argv)
 {
-    double count = 1000, at_once = 0, stall = 20, pid = 0, seed = 1;
+    double count = 1000, at_once = 0, stall = 20, seed = 1;
     bool shows = true;
     links_option options[] = {
         [LINKS_COMMON] = {.name = "--links", .number = &count, .at_most = 100000},
@@ -33,7 +33,6 @@ static bool read_options(storm_plan *p, int argc, char **argv)
         {.name = "--quiet", .number = &p->quiet_s, .at_most = 3600},
         {.name = "--stall", .number = &stall, .at_most = 3600},
         {.name = "--seed", .number = &seed, .at_most = 1e15},
-        {.name = "--pid", .number = &pid, .at_most = 1u << 30},
     };
     links_common_options(&p->links, &shows, options);
     if (!links_read(options, sizeof options / sizeof options[0], argc, argv)) return false;
@@ -43,7 +42,6 @@ static bool read_options(storm_plan *p, int argc, char **argv)
     p->links.count = (unsigned)count;
     p->links.at_once = (unsigned)(at_once > 0 ? at_once : count);
     p->links.stall_s = (unsigned)stall;
-    p->links.pid = (int)pid;
     p->mix.seed = (uint64_t)seed;
     return links_whole(&p->links) && p->rate >= 1 && p->quiet_s > 0;
 }
@@ -76,7 +74,7 @@ static void print(const storm *s, bool ok)
            worse(s), us(&s->late, 0.99), s->yields ? "" : " (no right to go first: root has it)");
     printf("%u links in %.3f s; failed %u, lost %u; set-up ms: p50 %.1f  p99 %.1f\n", s->told.up,
            s->told.seconds, s->told.failed, s->told.lost, s->told.setup_p50, s->told.setup_p99);
-    if (s->plan->links.pid) printf("CPU in the storm %.3f s\n", s->after.cpu - s->before.cpu);
+    if (s->plan->links.pids.n) printf("CPU in the storm %.3f s\n", s->after.cpu - s->before.cpu);
     printf("lost %" PRIu64 ", doubled %" PRIu64 ", out of order %" PRIu64 ", changed %" PRIu64
            ", foreign %" PRIu64 "\n",
            meter_lost(m), m->doubled, m->swapped, m->changed, m->foreign);

@@ -335,35 +335,17 @@ static bool run_open(load *l)
     return drain(l);
 }
 
-/* Of all processes of the server under test. False: one is not there. */
-static bool read_usage(const load_plan *p, used *sum)
-{
-    memset(sum, 0, sizeof *sum);
-    for (unsigned i = 0; i < p->n_pids; i++) {
-        used u;
-        if (!usage_read(p->pids[i], &u)) return false;
-        sum->cpu += u.cpu;
-        sum->user += u.user;
-        sum->system += u.system;
-        sum->rss_kb += u.rss_kb;
-        sum->rss_peak_kb += u.rss_peak_kb;
-        sum->rss_own_kb += u.rss_own_kb;
-        sum->wakes += u.wakes;
-    }
-    return true;
-}
-
 static bool run_phases(load *l)
 {
     const load_plan *p = l->plan;
     if (!set_up(l)) return false;
-    (void)read_usage(p, &l->idle);
+    (void)usage_sum(&p->pids, &l->idle);
     begin(l, PHASE_WARM, p->warm ? p->warm : 1, 0);
     if (!run_closed(l)) return false;
     begin(l, PHASE_MEASURE, p->count, p->seconds);
-    if (!read_usage(p, &l->before)) return give_up(l, "there is no such process");
+    if (!usage_sum(&p->pids, &l->before)) return give_up(l, "there is no such process");
     if (!(p->rate > 0 ? run_open(l) : run_closed(l))) return false;
-    return read_usage(p, &l->after) || give_up(l, "the server under test has ended");
+    return usage_sum(&p->pids, &l->after) || give_up(l, "the server under test has ended");
 }
 
 static bool never(void *ctx)

@@ -15,8 +15,6 @@ typedef enum load_way { WAY_IN = 1, WAY_OUT = 2, WAY_BOTH = 3 } load_way;
  * bytes between, over TLS with no streams at all. */
 typedef enum load_attach { ATTACH_S2S, ATTACH_COMPONENT, ATTACH_TUNNEL } load_attach;
 
-enum { LOAD_PIDS = 16 };
-
 typedef struct load_plan {
     const char *ca, *outside, *inside; /* outside, inside: where the server under test listens */
     const char *remotes, *locals;      /* where the played ones listen */
@@ -33,8 +31,7 @@ typedef struct load_plan {
     double seconds;
     flush_mode mode;
     mix_plan mix;
-    int pids[LOAD_PIDS]; /* of the server under test */
-    unsigned n_pids;
+    usage_pids pids;    /* of the server under test */
     bool may_rearrange; /* children of a stanza in another order are counted, and forgiven */
 } load_plan;
 

@@ -145,17 +145,7 @@ static bool take_numbers(load_plan *p, const char *name, const char *value)
 
 static bool take_pids(load_plan *p, const char *name, const char *value)
 {
-    if (strcmp(name, "--pid") != 0) return false;
-    while (p->n_pids < LOAD_PIDS) {
-        char *end;
-        long pid = strtol(value, &end, 10);
-        if (end == value || pid < 1 || pid > 1L << 30) return false;
-        p->pids[p->n_pids++] = (int)pid;
-        if (!*end) return true;
-        if (*end != ',') return false;
-        value = end + 1;
-    }
-    return false;
+    return !strcmp(name, "--pid") && usage_parse(&p->pids, value);
 }
 
 static bool is_whole(const load_plan *p)

@@ -57,7 +57,7 @@ void report_print(const load *l, bool ok)
     if (isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K");
     printf("%" PRIu64 " stanzas in %.3f s: %.0f/s, %.1f MB/s\n", f.stanzas, f.seconds, f.per_second,
            f.mb_per_second);
-    if (l->plan->n_pids)
+    if (l->plan->pids.n)
         printf("CPU %.3f s (user %.2f, system %.2f): %.3f s per million stanzas; RSS %.0f KB\n",
                f.cpu, f.user, f.system, f.cpu_per_million, l->after.rss_kb);
     printf("latency us: p50 %.0f  p99 %.0f  p999 %.0f  max %.0f\n", f.p50, f.p99, f.p999, f.most);

@@ -1,12 +1,15 @@
-/* The load generator's tools: the histogram against sorting, the scanner against every cut, the ring of lengths. */
+/* The load generator's tools: the histogram against sorting, the scanner against every cut, the ring of lengths, what processes
+ * use. */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hdr.h"
 #include "raw.h"
 #include "scan.h"
+#include "usage.h"
 
 enum { VALUES = 20000 };
 
@@ -68,10 +71,10 @@ static void the_scanner_at_every_cut(void **state)
         while (at < sizeof stream - 1) {
             size_t n = piece < sizeof stream - 1 - at ? piece : sizeof stream - 1 - at;
             bool whole;
-            size_t used = scan_run(&s, stream + at, n, &whole);
-            memcpy(got + len, stream + at, used);
-            at += used;
-            len += used;
+            size_t run = scan_run(&s, stream + at, n, &whole);
+            memcpy(got + len, stream + at, run);
+            at += run;
+            len += run;
             if (!whole) continue;
             assert_true(scan_between(&s));
             assert_int_equal(len, strlen(elements[found]));
@@ -107,6 +110,41 @@ static void stanzas_leave_one_by_one(void **state)
     raw_fini(&r);
 }
 
+static void processes_are_read_from_a_list(void **state)
+{
+    (void)state;
+    usage_pids pids;
+    assert_true(usage_parse(&pids, "17"));
+    assert_int_equal(pids.n, 1);
+    assert_true(usage_parse(&pids, "3,1,2"));
+    assert_int_equal(pids.n, 3);
+    assert_int_equal(pids.pid[0], 3);
+    assert_int_equal(pids.pid[2], 2);
+    const char *const wrong[] = {
+        "",   "0",   "-1",  "x",           "1,",
+        ",1", "1;2", "1 2", "99999999999", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(usage_parse(&pids, wrong[i]));
+}
+
+/* The same process twice uses twice as much; one that is not there spoils it. */
+static void what_several_processes_use_is_summed(void **state)
+{
+    (void)state;
+    used once, twice;
+    usage_pids pids = {.pid = {(int)getpid(), (int)getpid()}, .n = 1};
+    assert_true(usage_sum(&pids, &once));
+    pids.n = 2;
+    assert_true(usage_sum(&pids, &twice));
+    assert_true(once.cpu > 0 && twice.cpu >= 2 * once.cpu);
+    assert_true(once.rss_kb > 0 && twice.rss_peak_kb >= 2 * once.rss_kb);
+    pids.pid[1] = 1 << 30;
+    assert_false(usage_sum(&pids, &twice));
+    pids.n = 0;
+    assert_true(usage_sum(&pids, &twice));
+    assert_true(twice.cpu == 0 && twice.rss_kb == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +152,8 @@ int main(void)
         cmocka_unit_test(an_empty_histogram),
         cmocka_unit_test(the_scanner_at_every_cut),
         cmocka_unit_test(stanzas_leave_one_by_one),
+        cmocka_unit_test(processes_are_read_from_a_list),
+        cmocka_unit_test(what_several_processes_use_is_summed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
