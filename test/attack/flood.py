@@ -31,7 +31,8 @@ def outside_full(daemon):
 
 
 def one_address_full(daemon):
-    """100 connections of one address where 5 fit: those are served, ten a second are told why not, the rest is reset (attack 148)."""
+    """100 connections of one address where 5 fit: those are served, ten a second are told why not, the rest is reset (attack 148).
+    rows: R6120-13.12-1"""
     hq, begun, early = daemon.hq(), time.monotonic(), 0
     crowd = []
     for _ in range(100):
@@ -53,7 +54,8 @@ def one_address_full(daemon):
 
 
 def descriptors(daemon):
-    """500 silent inside connections at a limit of 400 descriptors: no spin, none dropped unheard, remotes get their turn."""
+    """500 silent inside connections at a limit of 400 descriptors: no spin, none dropped unheard, remotes get their turn.
+    rows: prac-fd"""
     hq = daemon.hq()
     silent = [daemon.inside() for _ in range(500)]
     until("the descriptors are taken", lambda: daemon.files() > LIMIT - 40)
@@ -75,7 +77,8 @@ def send_numbered(channel, name, count, body=b"x", sender="u@far.example", to="v
 
 
 def one_floods(daemon):
-    """One remote sends 20,000 stanzas as fast as it can while five others get every one of theirs through."""
+    """One remote sends 20,000 stanzas as fast as it can while five others get every one of theirs through.
+    rows: prac-fair"""
     hq = daemon.hq()
     channel = daemon.outside(1)
     to_proof(daemon, channel)
@@ -95,7 +98,8 @@ def one_floods(daemon):
 
 
 def many_domains(daemon):
-    """A local user writes to 3,000 domains that do not exist: 3,000 errors come back, work grows with their number only."""
+    """A local user writes to 3,000 domains that do not exist: 3,000 errors come back, work grows with their number only.
+    rows: prac-negcache"""
     hq = daemon.hq()
     inner = inside_stream(daemon, "d0.example")
     half = None
@@ -139,7 +143,8 @@ def made_up_domains(daemon):
 
 
 def flapping(daemon):
-    """A remote that closes right after EXTERNAL, for ever: dialled ever more seldom, each stanza has a fate, no busy loop."""
+    """A remote that closes right after EXTERNAL, for ever: dialled ever more seldom, each stanza has a fate, no busy loop.
+    rows: R6120-3.3-a"""
     hq = daemon.hq()
     leaves = Leaves("cut")
     inner = inside_stream(daemon, "far.example")
@@ -162,7 +167,8 @@ def flapping(daemon):
 
 
 def amplifier(daemon):
-    """A stranger claims a domain again and again: its server is not dialled each time."""
+    """A stranger claims a domain again and again: its server is not dialled each time.
+    rows: prac-db-limit"""
     leaves = Leaves("cut")
     leaves.stage = "accepted"
     victim = daemon.remote("far.example", ends=leaves)
@@ -181,7 +187,8 @@ def amplifier(daemon):
 
 
 def many_claims(daemon):
-    """A stranger claims 4,000 domains that do not exist: nothing is remembered of them."""
+    """A stranger claims 4,000 domains that do not exist: nothing is remembered of them.
+    rows: prac-db-limit"""
     channel = daemon.outside(1)
     to_proof(daemon, channel, "evil.example")
     before = len(daemon.status()["remotes"])
@@ -194,7 +201,8 @@ def many_claims(daemon):
 
 
 def many_pairs(daemon):
-    """One remote proves as many pairs as fit on a stream, and more; a second local domain's peer is still served."""
+    """One remote proves as many pairs as fit on a stream, and more; a second local domain's peer is still served.
+    rows: prac-mux-cap"""
     hq = daemon.hq()
     channel = daemon.outside(1)
     to_tls(daemon, channel, "far.example", trust="untrusted")

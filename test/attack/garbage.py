@@ -113,7 +113,8 @@ def proved(daemon):
 
 
 def tls_abuse(daemon):
-    """After <proceed/>: garbage, plaintext, a handshake cut off, oversize records, TLS 1.1, a corrupted record."""
+    """After <proceed/>: garbage, plaintext, a handshake cut off, oversize records, TLS 1.1, a corrupted record.
+    rows: R6120-5.4.3.2"""
     hq = daemon.hq()
     dice = random.Random(SEED + 2)
     hello = client_hello(daemon)
@@ -165,7 +166,8 @@ def refused_handshake(channel, context):
 
 
 def corrupted(daemon):
-    """One bit of a record is turned in mid-stanza: the connection ends, the part of a stanza reaches nobody."""
+    """One bit of a record is turned in mid-stanza: the connection ends, the part of a stanza reaches nobody.
+    rows: R6120-8-a"""
     before = daemon.ledgers()["inbound"]["accepted"]
     channel = daemon.outside(4)
     to_proof(daemon, channel)
@@ -283,7 +285,8 @@ def half_closed(daemon):
 
 
 def nothing_leaks_out(daemon):
-    """What a stranger is told names neither the local server, nor an address, nor another peer."""
+    """What a stranger is told names neither the local server, nor an address, nor another peer.
+    rows: R6120-13.10.1"""
     told = b""
     far = daemon.remote("far.example")
     for number, text in enumerate([b"<x/>", head("far.example", "nope.example"), head("loc.example", "loc.example"),

@@ -52,7 +52,8 @@ def stranger(daemon, channel, last):
 
 
 def strangers_leave(daemon):
-    """A remote that connects and ends at each of 17 steps, in three ways; the good peer is served after it."""
+    """A remote that connects and ends at each of 17 steps, in three ways; the good peer is served after it.
+    rows: prac-mem"""
     hq = daemon.hq()
     for how in ("reset", "cut", "half"):
         step = 0
@@ -104,7 +105,8 @@ class Leaves:
 
 
 def remote_leaves(daemon):
-    """A remote we dial that ends at each stage, before and after proof: each stanza has one fate, the next try is served."""
+    """A remote we dial that ends at each stage, before and after proof: each stanza has one fate, the next try is served.
+    rows: R6120-4.9.1.1"""
     hq = daemon.hq()
     leaves = Leaves("reset")
     far = daemon.remote("far.example", ends=leaves)
@@ -170,7 +172,8 @@ def trunk_leaves(daemon):
 
 
 def storm(daemon):
-    """1,000 connects and ends in four ways at once leave nothing behind; a good peer is served meanwhile."""
+    """1,000 connects and ends in four ways at once leave nothing behind; a good peer is served meanwhile.
+    rows: prac-mem"""
     hq = daemon.hq()
     for number in range(250):
         for how in ("reset", "cut"):

@@ -17,7 +17,8 @@ def grown(daemon, before, most):
 
 
 def deaf_remote(daemon):
-    """A remote that never reads, 20 MB for it: its own sender waits, memory stays, another remote gets every message."""
+    """A remote that never reads, 20 MB for it: its own sender waits, memory stays, another remote gets every message.
+    rows: prac-slow-read"""
     hq, deaf = daemon.hq(), threading.Event()
     far, near = daemon.remote("far.example", deaf=deaf), daemon.remote("near.example")
     to_far, to_near = inside_stream(daemon, "far.example"), inside_stream(daemon, "near.example")

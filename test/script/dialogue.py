@@ -1,5 +1,7 @@
 """A dialogue file: its header and its steps, and playing them on a backend (sim.py, real.py)."""
 import base64
+import hashlib
+import hmac
 import os
 import re
 
@@ -27,7 +29,7 @@ class World:
 
     def __init__(self):
         self.remotes, self.zone, self.peers, self.locals = [], [], [], []
-        self.limits, self.inside_tls, self.doubt = {}, "none", "bounce"
+        self.limits, self.inside_tls, self.doubt, self.secret = {}, "none", "bounce", ""
 
 
 class Dialogue:
@@ -104,6 +106,8 @@ class Dialogue:
             self.world.inside_tls = rest.partition("=")[2]
         elif word == "doubt":
             self.world.doubt = rest
+        elif word == "secret":
+            self.world.secret = rest
         else:
             raise ValueError(f"{path}: header line not known: {word} {rest}")
 
@@ -156,25 +160,35 @@ def header_text(words):
             f"xmlns:db='{xmlview.DIALBACK}'{attrs}>")
 
 
-def functions(line):
-    """$b64:NAME is NAME in base64."""
+def dialback_key(secret, receiving, originating, ident):
+    """XEP-0185."""
+    key = hashlib.sha256(secret.encode()).hexdigest().encode()
+    return hmac.new(key, f"{receiving} {originating} {ident}".encode(), "sha256").hexdigest()
+
+
+def functions(line, secret=""):
+    """$b64:NAME is NAME in base64; $key:RECEIVING:ORIGINATING:ID is a key of the dialogue's secret."""
+    line = re.sub(r"\$key:([\w.-]+):([\w.-]+):([\w.-]+)", lambda m: dialback_key(secret, m[1], m[2], m[3]), line)
     return re.sub(r"\$b64:([\w.-]+)", lambda m: base64.b64encode(m[1].encode()).decode(), line)
 
 
 class Player:
     def __init__(self, dialogue, backend):
         self.dialogue, self.backend = dialogue, backend
-        self.names, self.readers = {}, {}
+        self.names, self.readers, self.came_on = {}, {}, {}
 
     def play(self):
         for place, line in self.dialogue.steps:
             try:
-                self.step(functions(line))
+                self.step(functions(line, self.dialogue.world.secret))
             except Mismatch as error:
                 raise Mismatch(f"{place}: {line[:160]}\n  {error}") from error
         self.finish()
 
     def step(self, line):
+        only, _, rest = line.partition(" ")
+        if only in ("sim", "real"):
+            return self.step(rest) if self.backend.name == only else None
         found = re.match(r"(\w+)([<>])(hex|each|repeat|utf-16-le|utf-16-be)?\s+(.*)$", line, re.S)
         if found:
             conn, arrow, how, rest = found.groups()
@@ -211,6 +225,7 @@ class Player:
             if not data:
                 raise Mismatch("nothing came" + self.backend.why(conn))
             reader.feed(data)
+        self.came_on.setdefault(conn, []).append(reader.items[0])
         return reader.items.pop(0)
 
     def expect(self, conn, rest):
@@ -306,8 +321,11 @@ class Player:
             raise Mismatch(f"nothing should have been said: {said[:300]!r}")
 
     def on_sni(self, conn, words):
-        """The TLS of the other side named this domain; `-`: none."""
-        self.same("server name", conn, words[0], self.backend.hello(conn).server_name)
+        """The TLS of the other side named this domain; `-`: none. `NAME ~ -`: s2spec tolerates none of others."""
+        got = self.backend.hello(conn).server_name
+        if got is None and words[1:] == ["~", "-"]:
+            return self.unwanted(f"TLS of {conn} names no server", True)
+        return self.same("server name", conn, words[0], got)
 
     def on_alpn(self, conn, words):
         self.same("protocols", conn, words[0], ",".join(self.backend.hello(conn).protocols))
@@ -340,6 +358,10 @@ class Player:
         if self.put_names(words[0]) == self.put_names(words[1]):
             raise Mismatch(f"{words[0]} and {words[1]} are the same: {self.put_names(words[0])}")
 
+    def on_is_key(self, _conn, words):
+        """A key that was read is that of the dialogue's secret for: receiving domain, originating domain, id."""
+        self.same("key", words[0], dialback_key(self.dialogue.world.secret, *words[1:]), self.put_names(words[0]))
+
     def on_close(self, conn, _words):
         self.backend.close(conn)
 
@@ -347,10 +369,19 @@ class Player:
         self.backend.reset(conn)
 
     def on_not(self, conn, words):
-        """The next thing that comes is something, but not this."""
+        """The next thing that comes is something, but not this. With a ~ at its end, s2spec tolerates it of others."""
         kind, element = self.item(conn)
-        if not self.misfit(kind, element, " ".join(words)):
-            raise Mismatch(f"this must not come: {kind} {element}")
+        if not self.misfit(kind, element, " ".join(w for w in words if w != "~")):
+            self.unwanted(f"this must not come: {kind} {element}", "~" in words)
+
+    def unwanted(self, what, tolerated):
+        raise Mismatch(what)
+
+    def on_never(self, conn, words):
+        """Nothing like this has come on that connection, from its beginning until now."""
+        for kind, element in self.came_on.get(conn, []):
+            if not self.misfit(kind, element, " ".join(words)):
+                raise Mismatch(f"this came: {kind} {element}")
 
     def on_silent(self, conn, _words):
         waiting = self.readers[conn].items or self.backend.waiting(conn)

@@ -110,7 +110,10 @@ class Real:
                                    "trust": [f"{self.net}.0/24"], "tls": self.world.inside_tls}},
                 "peers": peers, "tls": {"ca": self.workshop.ca}, "doubt": self.world.doubt,
                 "dns": {"zone": self.zone(), "allow_private": ["127.0.0.0/8"]},
-                "limits": self.limits()}
+                "limits": self.limits(), "dialback": self.dialback()}
+
+    def dialback(self):
+        return {"secret": self.world.secret} if self.world.secret else {}
 
     def limits(self):
         return {k[:-3] if k.endswith("_ms") else k: f"{v}ms" if k.endswith("_ms") else v
@@ -141,7 +144,7 @@ class Real:
         sock = socket.socket()
         sock.bind((f"{self.net}.{200 + number}" if side != "inside" else f"{self.net}.3", 0))
         sock.settimeout(PATIENCE)
-        sock.connect((f"{self.net}.{2 if side == 'inside' else 1}", 5270 if side == "direct" else 5269))
+        sock.connect((f"{self.net}.{2 if side == 'inside' else 1}", 5270 if side.startswith("direct") else 5269))
         self.channels[conn] = Channel(sock, True)
 
     def dialled(self, conn, who):

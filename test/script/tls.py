@@ -20,9 +20,9 @@ def context(client, words, authority=None):
         made.verify_mode = ssl.CERT_OPTIONAL
         made.load_verify_locations(authority)
     facts = dict(w.split("=", 1) for w in words)
+    made.set_ciphers("ALL:@SECLEVEL=0")  # weak certificates are shown to be refused, and old versions tried
+    made.minimum_version = VERSIONS["1.2"]
     if "tls" in facts:
-        weak = facts["tls"] in ("1.0", "1.1")
-        made.set_ciphers("ALL:@SECLEVEL=0" if weak else "DEFAULT")
         made.minimum_version = made.maximum_version = VERSIONS[facts["tls"]]
     if "ciphers" in facts:
         made.set_ciphers(facts["ciphers"] + ":@SECLEVEL=0")

@@ -80,6 +80,7 @@ static void in_by_dialback(void **state)
 }
 
 /* A key offered where the certificate would do needs no question to anybody (XEP-0344). */
+/* rows: X0344-2.4 */
 static void in_by_key_with_certificate(void **state)
 {
     (void)state;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* rows: R6120-4.9.3.20 */
 static void quiet(void **state)
 {
     (void)state;
@@ -22,6 +23,7 @@ static void quiet(void **state)
 }
 
 /* What is on its way arrives; what comes meanwhile is answered. */
+/* rows: R6120-4.9.3.20 */
 static void in_hand_goes_on(void **state)
 {
     (void)state;

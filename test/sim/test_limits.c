@@ -113,6 +113,7 @@ static void strangers_have_their_time(void **state)
 }
 
 /* Attack 97: sixteen questions at a time, the rest is told that there is no room. */
+/* rows: prac-db-limit */
 static void open_checks_are_few(void **state)
 {
     (void)state;
@@ -144,6 +145,7 @@ static unsigned cond_count(const sim *s, const char *cond)
 }
 
 /* Attack 96: each way not to be able to ask has its own answer; the stream stays. */
+/* rows: X0220-2.5-a X0220-2.5-b */
 static void unreachable_authority(void **state)
 {
     (void)state;
@@ -247,6 +249,7 @@ static void checks_ignore_backoff(void **state)
 }
 
 /* Attack 110: so many bytes a second, nothing is lost. */
+/* rows: R6120-13.12-6 */
 static void rate_is_held(void **state)
 {
     (void)state;
@@ -285,6 +288,7 @@ static void half_a_stanza(void **state)
 }
 
 /* A peer that does not read is given up, and what it has not taken goes another way. */
+/* rows: prac-slow-read */
 static void peer_does_not_read(void **state)
 {
     (void)state;

@@ -28,6 +28,7 @@ static size_t in_order(const sim_host *h)
 
 /* Without a certificate of its own it uses the link that is there, by a key (XEP-0220 2.6.1); with one it gets a stream
  * where the peer takes it (decision 005). */
+/* rows: X0220-2.6.1 */
 static void second_local_domain(void **state)
 {
     (void)state;
@@ -79,6 +80,7 @@ static void second_domain_apart(void **state)
 }
 
 /* Two fresh connections at most for a pair that is refused for want of room (XEP-0220 2.5). */
+/* rows: X0220-2.5-rc */
 static void refused_twice(void **state)
 {
     (void)state;
@@ -100,6 +102,7 @@ static void refused_twice(void **state)
 }
 
 /* Two domains of one peer: one connection when it is fine with that, two when it is not. */
+/* rows: X0220-2.6.2-a X0220-2.6.2-b */
 static void target_multiplexing(void **state)
 {
     (void)state;
@@ -121,6 +124,7 @@ static void target_multiplexing(void **state)
     }
 }
 
+/* rows: R7712-4.4.2 */
 static void no_multiplexing_without_name(void **state)
 {
     (void)state;
@@ -137,6 +141,7 @@ static void no_multiplexing_without_name(void **state)
     sim_end_all(s);
 }
 
+/* rows: prac-he-stream */
 static void next_endpoint(void **state)
 {
     (void)state;
@@ -199,6 +204,7 @@ static void blocked_by_policy(void **state)
 }
 
 /* The remote's machine loses power in mid-burst: what its kernel took is written, the rest in doubt or sent again. */
+/* rows: R6120-4.9.1.1 */
 static void link_dies(void **state)
 {
     (void)state;
@@ -314,6 +320,7 @@ static void closed_properly(void **state)
 }
 
 /* The remote reads nothing: its queue fills up to its cap, what comes then is answered, what is old is answered too. */
+/* rows: prac-queue-full */
 static void queue_full_then_old(void **state)
 {
     (void)state;
@@ -400,6 +407,7 @@ static void remote_is_paused(void **state)
 }
 
 /* Dead domains: few lookups, all answered, growing distances. */
+/* rows: prac-negcache R6120-3.3-a */
 static void dead_domain(void **state)
 {
     (void)state;
@@ -483,6 +491,7 @@ static void operator_ends_backoff(void **state)
 }
 
 /* Up and down again and again: ever fewer connections, no stanza without a fate (attack 153). */
+/* rows: R6120-3.3-a */
 static void flapping(void **state)
 {
     (void)state;
@@ -532,6 +541,7 @@ static void blackholed_remote(void **state)
     sim_end_all(s);
 }
 
+/* rows: R6120-4.6.3 R6120-4.9.3.4 */
 static void idle_links_close(void **state)
 {
     (void)state;

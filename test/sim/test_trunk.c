@@ -26,6 +26,7 @@ static void send_from_all(sim_host **far, int round)
     }
 }
 
+/* rows: prac-inner-mux */
 static void fifty_remotes_one_connection(void **state)
 {
     (void)state;
@@ -69,6 +70,7 @@ static void killed_and_back(void **state)
 }
 
 /* Order across the break, for one pair with many stanzas. */
+/* rows: R6120-10.1-a */
 static void order_is_kept(void **state)
 {
     (void)state;
@@ -170,6 +172,7 @@ static void loops_are_bounced(void **state)
 }
 
 /* Between two local servers of ours: trunk to trunk, never outside. */
+/* rows: R6120-10.5 */
 static void local_to_local(void **state)
 {
     (void)state;
@@ -188,6 +191,7 @@ static void local_to_local(void **state)
 }
 
 /* A local server may only speak for its own domains, and only from its own address. */
+/* rows: prac-inner-trust */
 static void strangers_inside(void **state)
 {
     (void)state;
@@ -253,6 +257,7 @@ static void trunk_pair_asked_again(void **state)
 }
 
 /* A flood of one remote delays another's stanza by no more than its share. */
+/* rows: prac-fair */
 static void flood_is_fair(void **state)
 {
     (void)state;

@@ -13,6 +13,7 @@ from channel import Channel, readable
 from dialogue import Mismatch
 from hello import Hello
 
+PORTS_OF_A_CASE, XMPP_SERVER = 8, 5269
 
 
 class NotPossible(Exception):
@@ -72,12 +73,14 @@ class Around:
     # ---- addresses and names
 
     def lay_remotes(self):
-        for index, remote in enumerate(self.world.remotes):
-            self.address[self.names.translate(remote)] = (self.setting.listen[0],
-                                                          self.setting.ports + 8 * self.number + index)
+        targets = {row[5] for row in self.world.zone if row[0] in ("srv", "srvs")}
+        hosts = [row[1] for row in self.world.zone if row[0] == "addr" and row[1] in targets]
+        for index, name in enumerate(self.world.remotes + hosts):
+            self.address[self.names.translate(name)] = (self.setting.listen[0],
+                                                        self.setting.ports + PORTS_OF_A_CASE * self.number + index)
         for row in self.world.zone:
-            if row[0] == "addr":
-                self.address[self.names.translate(row[1])] = (self.setting.listen[-1], 5269)
+            if row[0] == "addr" and row[1] not in hosts:
+                self.address[self.names.translate(row[1])] = (self.setting.listen[-1], XMPP_SERVER)
 
     def lay_zone(self):
         zone = self.setting.zone
@@ -109,7 +112,9 @@ class Around:
             raise NotPossible("the inside of the server is not ours")
         if number != 1:
             raise NotPossible("needs a second address to connect from")
-        self.channels[conn] = self.connect(self.setting.direct_tls if side == "direct" else self.setting.server)
+        if side == "direct-only" and self.setting.direct_tls == self.setting.server:
+            raise NotPossible("needs a port where the server speaks direct TLS alone (--direct-tls)")
+        self.channels[conn] = self.connect(self.setting.server if side == "outside" else self.setting.direct_tls)
 
     def connect(self, address):
         try:

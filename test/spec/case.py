@@ -66,7 +66,7 @@ class Case(Player):
         try:
             self.needs()
             for self.expecting, line in self.dialogue.steps:
-                self.step(functions(self.backend.names.translate(line)))
+                self.step(functions(self.backend.names.translate(line), self.dialogue.world.secret))
             self.left_over()
         except Enough as how:
             self.differs(str(how))
@@ -131,11 +131,14 @@ class Case(Player):
                 return "closed", None
             self.note("came", conn, data)
             reader.feed(data)
+        self.came_on.setdefault(conn, []).append(reader.items[0])
         return reader.items.pop(0)
 
     def expect(self, conn, rest):
         wanted, _, tolerated = rest.partition(" ~ ")
         self.note("expected", conn, wanted + (f"   (tolerated: {tolerated})" if tolerated else ""))
+        if "silence" in tolerated.split(" ~ ") and self.walks.ready([conn], None) is None:
+            raise Enough(f"wanted {wanted}; nothing came")
         self.judge(conn, *self.item(conn), wanted.split(" | "), tolerated.split(" ~ ") if tolerated else [])
 
     def judge(self, conn, kind, element, wanted, tolerated):
@@ -149,6 +152,9 @@ class Case(Player):
             if other.startswith("ends"):
                 if self.ends_fits(kind, element, other.split()[1:]):
                     raise Enough(f"wanted {' or '.join(wanted)}; the stream {ended(self.cause(kind, element))}")
+            elif other == "closed":
+                if kind == "closed":
+                    return self.differs(f"wanted {' or '.join(wanted)}, came the end of the connection")
             elif other.startswith("enough "):
                 if not self.misfit(kind, element, other[7:]):
                     raise Enough(f"wanted {' or '.join(wanted)}, came {element}")
@@ -163,6 +169,17 @@ class Case(Player):
         if kind == "element" and element.name == xmlview.STREAMS + " error" and "stream:error" not in want:
             return f"wanted {want}; the stream ended with {self.cause(kind, element)}"
         return super().misfit(kind, element, want)
+
+    def on_not(self, conn, words):
+        """Silence is not what is unwanted either."""
+        self.note("expected", conn, "anything but " + " ".join(words))
+        if self.walks.ready([conn], None) is not None:
+            super().on_not(conn, words)
+
+    def unwanted(self, what, tolerated):
+        if not tolerated:
+            raise Mismatch(what)
+        self.differs(what)
 
     # ---- the end of a stream
 

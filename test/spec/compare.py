@@ -62,6 +62,8 @@ async def judge(name, host, tester, leaf, domains, more):
     out = tester.path(f"{name}.json")
     words = ["--server", server.address, "--dns", subjects.DNS, "--dir", tester.path("spec"), "--json", out,
              "--listen", subjects.TESTER, "--listen", f"{subjects.NETWORK}.2", *domains, *more]
+    if hasattr(server, "DIRECT"):
+        words += ["--direct-tls", f"{server.address}:{server.DIRECT}"]
     try:
         done = await asyncio.to_thread(s2spec, tester, words)
     finally:

@@ -93,7 +93,8 @@ class Suite:
         subject = Subject(self.workshop)
         try:
             status, said, found, _ = self.spec(f"{subject.net}.1:5269", "--dns", f"{subject.net}.1:5353", "--listen",
-                                               f"{subject.net}.50", "--listen", f"{subject.net}.51")
+                                               f"{subject.net}.50", "--listen", f"{subject.net}.51",
+                                               "--direct-tls", f"{subject.net}.1:5270")
         finally:
             subject.end()
         bad = [f"{c['name']}: {c['result']}: {c['why']}" for c in found["cases"] if c["result"] not in ("passed", "not offered")]

@@ -4,6 +4,7 @@ For:    settings that let s2spec in: our authority believed, dialback allowed, l
 Never:  the machine's own configuration, data or services.
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -71,18 +72,18 @@ class Jabberd2(Server):
         host.write("s2s.xml", f"""<s2s><id>s2s</id>{self.ROUTER}{log.format(path(self.LOG))}
             <local><ip>0.0.0.0</ip><port>5269</port><pemfile>{leaf.both}</pemfile><cachain>{leaf.ca}</cachain></local>
             <io><max_fds>1024</max_fds><limits><stanzasize>65535</stanzasize></limits></io>
-            <lookup><srv>xmpp-server</srv></lookup><out-conn-reuse/></s2s>""")
+            <lookup><srv>xmpp-server</srv></lookup><out-conn-reuse/>
+            <security><require_tls/></security></s2s>""")
         host.write("sm.xml", self.session_manager(log.format(path("sm.log")), path("fs")))
         os.makedirs(path("fs"), exist_ok=True)
 
     def session_manager(self, log, folder):
-        chain = "<chain id='{}'>" + "<module>{}</module>" * 5 + "</chain>"
-        chains = [chain.format("in-router", "session", "validate", "presence", "privacy", "iq-ping"),
-                  chain.format("pkt-sm", "iq-ping", "iq-time", "disco", "iq-version", "echo")]
+        with open("/etc/jabberd2/sm.xml", encoding="utf-8") as file:  # the package's own chains of modules
+            modules = re.search(r"<modules>.*?</modules>", file.read(), re.S)[0]
         ids = "".join(f"<id>{d}</id>" for d in self.domains)
         return (f"<sm><id>sm</id>{self.ROUTER}{log}<local>{ids}</local>"
                 f"<storage><path>{self.MODULES}</path><driver>fs</driver><fs><path>{folder}</path></fs></storage>"
-                f"<modules><path>{self.MODULES}</path>{''.join(chains)}</modules></sm>")
+                f"{modules}</sm>")
 
     def argv(self):
         return ["jabberd2-s2s", "-c", self.host.path("s2s.xml")]
@@ -118,7 +119,7 @@ def jabberd2(host, leaf):
 class Causeway(Server):
     """Causeway with our small local server behind it, both on one host; the inside is its loopback."""
 
-    TITLE, LOG = "Causeway", "output.log"
+    TITLE, LOG, DIRECT = "Causeway", "output.log", 5270
     INSIDE, INNER = "127.0.0.5", "127.0.0.10"
 
     def __init__(self, host, domains, leaf):
@@ -126,7 +127,8 @@ class Causeway(Server):
         import yaml
         self.inner = None
         settings = {
-            "listen": {"outside": [f"{self.address}:5269"], "inside": [f"{self.INSIDE}:5269"],
+            "listen": {"outside": [f"{self.address}:5269"], "direct_tls": [f"{self.address}:5270"],
+                       "inside": [f"{self.INSIDE}:5269"],
                        "admin": host.path("admin.sock")},
             "domains": {d: {"server": "inner", "certificate": leaf.cert, "key": leaf.key} for d in domains},
             "servers": {"inner": {"attach": "s2s", "address": [f"{self.INNER}:5269"], "trust": [f"{self.INNER}/32"],

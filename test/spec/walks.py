@@ -35,11 +35,13 @@ class Polite:
 
 class Walks:
     NAMES = ("outside-tls", "outside-external", "outside-dialback", "answer-tls", "answer-external", "provoke", "echo",
-             "echo-again", "ended", "after-injection", "answer")
+             "echo-again", "ended", "after-injection", "answer", "verdict",
+             "another-key", "in-order", "outside-direct", "came-not")
 
     def __init__(self, case):
         self.case, self.keys, self.polite, self.count = case, {}, {}, 0
         self.proved = {}    # connection -> (remote, local), as proved by a walk
+        self.other = None   # a stanza that came instead
         self.last = None    # the stanza that `serve` waited for
         self.hidden = None  # (connection, remote, local, id) that waits for its key to be verified
 
@@ -62,6 +64,11 @@ class Walks:
             self.case.missing("STARTTLS")
         self.say(f"{conn}> <starttls xmlns='{TLS}'/>", f"{conn}< <proceed xmlns='{TLS}'/>",
                  f"{conn} tls {trust} {' '.join(words)}", f"{conn}> head from={sender} to={to}", f"{conn}< head id=${conn}id")
+
+    def outside_direct(self, conn, sender, to, trust="none", words="-", side="outside"):
+        """Up to the header within direct TLS."""
+        self.say(f"open {conn} {side}", f"{conn} tls {trust} {words if words != '-' else ''}",
+                 f"{conn}> head from={sender} to={to}", f"{conn}< head id=${conn}id")
 
     def features(self, conn):
         kind, element = self.case.item(conn)
@@ -129,8 +136,9 @@ class Walks:
                 return kind, element
             self.answered(conn, kind, element)
 
-    def provoke(self, conn, local, remote, ident):
-        """Makes the server send to `remote`, which has pinged it; `conn` is the connection it opens for that."""
+    def provoke(self, conn, local, remote, ident, host=None):
+        """Makes the server send to `remote`, which has pinged it; `conn` is the connection it opens for that, to the
+        remote or to `host`."""
         hidden = self.hidden_name()
         self.outside_tls(hidden, remote, local, "ok", remote)
         if "EXTERNAL" in mechanisms(self.features(hidden)):
@@ -139,7 +147,7 @@ class Walks:
         else:
             self.send_key(hidden, remote, local)
             self.hidden = (hidden, remote, local, ident)
-        self.say(f"dialled {conn} {remote}")
+        self.say(f"dialled {conn} {host or remote}")
 
     def hidden_name(self):
         self.count += 1
@@ -210,6 +218,31 @@ class Walks:
 
     echo_again = echo
 
+    def another_key(self, conn, sender, to):
+        """A further domain of ours on a stream that is open, by a key."""
+        self.prove_by_key(conn, sender, to)
+
+    def came_not(self, ident):
+        """No stanza with this id has come on any connection."""
+        for conn, items in self.case.came_on.items():
+            for kind, element in items:
+                if kind == "element" and element.attrs.get("id") == ident:
+                    raise Mismatch(f"this came on {conn}: {element}")
+
+    def verdict(self, conn, sender, to):
+        """Some answer to the key that was sent, or the end; the remote says of it what is true."""
+        self.serve(sender, [conn])
+        kind, element = self.case.item(conn)
+        if kind == "element" and element.name != xmlview.DIALBACK + " result" and not self.case.cause(kind, element):
+            raise Mismatch(f"wanted an answer to the key for {to}, got {kind} {element}")
+
+    def in_order(self, conn, sender, to, count):
+        """So many pings at once are answered in their order."""
+        for number in range(int(count)):
+            self.ping(conn, sender, to, f"n{number}")
+        for number in range(int(count)):
+            self.serve(sender, [conn], f"n{number}", all_stanzas=True)
+
     def answer(self, conn, who, ident, *wanted):
         """The stanza with this id comes to `who`, and it is like this."""
         self.serve(who, [conn], ident)
@@ -217,9 +250,9 @@ class Walks:
         self.case.note("expected", conn, " ".join(wanted))
         self.case.judge(conn, kind, element, [" ".join(wanted)], [])
 
-    def serve(self, who, watched, ident=None, or_watched=False):
+    def serve(self, who, watched, ident=None, or_watched=False, all_stanzas=False):
         """Behaves as the remote `who` until a stanza with that id has come: True; or, where that may be, until one of
-        `watched` has something to say: False."""
+        `watched` has something to say: False. `all_stanzas`: no other may come before."""
         while True:
             conn = self.ready(list(watched) + list(self.polite.get(who, {})), who)
             if conn is None:
@@ -233,6 +266,8 @@ class Walks:
                 raise Mismatch(f"before the answer came {self.case.item(conn)}")
             elif self.behave(who, self.polite[who][conn], ident):
                 return True
+            elif all_stanzas and self.other:
+                raise Mismatch(f"wanted the stanza with the id {ident} first, got {self.other}")
 
     def ready(self, conns, who):
         return next((c for c in conns if self.case.readers[c].items), None) or self.case.backend.ready(conns, who)
@@ -258,7 +293,9 @@ class Walks:
         if act:
             act(peer, element.attrs)
             return False
-        if element.attrs.get("id") != ident or not element.name.startswith(xmlview.SERVER + " "):
+        is_stanza = element.name.startswith(xmlview.SERVER + " ")
+        if element.attrs.get("id") != ident or not is_stanza:
+            self.other = element if is_stanza else None
             return False
         self.last = element
         return True

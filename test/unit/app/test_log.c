@@ -81,6 +81,7 @@ static void form_of_a_line(void **state)
     close_pipe(&p);
 }
 
+/* rows: prac-log */
 static void values_of_strangers(void **state)
 {
     (void)state;
@@ -117,6 +118,7 @@ static void a_line_has_a_bound(void **state)
     close_pipe(&p);
 }
 
+/* rows: prac-log */
 static void a_flood_of_one_kind_is_counted(void **state)
 {
     (void)state;

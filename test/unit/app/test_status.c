@@ -153,6 +153,7 @@ static json_int_t number_of(const json_t *o, const char *key)
     return json_integer_value(json_object_get(o, key));
 }
 
+/* rows: R7590-3.6 */
 static void json_says_it_all(void **state)
 {
     (void)state;
@@ -240,6 +241,7 @@ static void many_pairs_come_in_pieces(void **state)
     }
 }
 
+/* rows: R7590-3.6 */
 static void text_for_people(void **state)
 {
     (void)state;

@@ -51,6 +51,7 @@ static size_t compare(const char *path)
     return errors;
 }
 
+/* rows: R6120-13.12-4a */
 static void is_refused(void **state)
 {
     assert_true(compare(*state) > 0);

@@ -3,6 +3,7 @@
 
 #include "fed/backoff.h"
 
+/* rows: R6120-3.3-a */
 static void doubles_up_to_the_cap(void **state)
 {
     (void)state;
@@ -16,6 +17,7 @@ static void doubles_up_to_the_cap(void **state)
     }
 }
 
+/* rows: R6120-3.3-a */
 static void jitter_spreads_within_its_half(void **state)
 {
     (void)state;

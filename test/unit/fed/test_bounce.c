@@ -25,6 +25,7 @@ static void our_side_is_told_stage_endpoint_and_sentence(void **state)
     expect_text(&b, "tcp: the connection was refused");
 }
 
+/* rows: R6120-13.10.1 */
 static void the_outside_is_told_nothing(void **state)
 {
     (void)state;
@@ -49,6 +50,7 @@ static void the_outside_is_told_nothing(void **state)
     }
 }
 
+/* rows: R6120-10.4.3-b R6120-10.4.3-c X0410 */
 static void conditions_follow_the_table(void **state)
 {
     (void)state;
@@ -121,6 +123,7 @@ static void too_big_has_its_own_condition(void **state)
 }
 
 /* A local server closes its stream on a JID part over 1,023 octets, so none may reach it, not even its own back. */
+/* rows: R7622-3.1 */
 static void long_addresses_are_cut_to_the_domain(void **state)
 {
     (void)state;

@@ -104,6 +104,7 @@ static void answer_addrs(fed_plan *p, const char *const *texts)
 
 /* ---- 130: what the absence of records means ---- */
 
+/* rows: R6120-3.2.2 */
 static void no_srv_falls_back_to_addresses(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -130,6 +131,7 @@ static void nothing_at_all_is_not_found(void **state)
     expect_end(p, S2S_E_DNS_NOT_FOUND);
 }
 
+/* rows: R2782-c */
 static void root_target_means_no_service(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -139,6 +141,7 @@ static void root_target_means_no_service(void **state)
     expect_end(p, S2S_E_DNS_NO_SERVICE); /* and no fallback */
 }
 
+/* rows: R2782-c */
 static void root_target_among_others_is_passed_over(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -151,6 +154,7 @@ static void root_target_among_others_is_passed_over(void **state)
 }
 
 /* 131 */
+/* rows: prac-srvfail */
 static void failed_srv_lookup_is_not_no_record(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -159,6 +163,7 @@ static void failed_srv_lookup_is_not_no_record(void **state)
     expect_end(p, S2S_E_DNS_FAILED);
 }
 
+/* rows: R6120-3.2.1-b */
 static void targets_without_addresses_end_without_fallback(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -182,6 +187,7 @@ static void no_usable_record_ends_without_fallback(void **state)
 
 /* ---- order ---- */
 
+/* rows: R2782-a X0495 */
 static void priorities_come_one_after_another(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -325,6 +331,7 @@ static void count_first(scene *s, const fed_srv *srv, size_t n, unsigned *counts
     }
 }
 
+/* rows: R2782-b */
 static void weights_1_3_0_give_20_60_20(void **state)
 {
     fed_srv srv[] = {srv_of(5, 1, 5269, "a.example"), srv_of(5, 3, 5269, "b.example"),
@@ -422,6 +429,7 @@ static void only_blocked_ports_is_blocked(void **state)
 
 /* ---- 132: the guard ---- */
 
+/* rows: prac-ssrf */
 static void private_addresses_are_passed_over(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -495,6 +503,7 @@ static void fixed_endpoints_in_order(void **state)
 
 /* ---- 134: caps ---- */
 
+/* rows: prac-dns-limits */
 static void a_thousand_targets_of_a_hundred_addresses(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;
@@ -548,6 +557,7 @@ static void the_same_endpoint_is_tried_once(void **state)
     expect_end(p, S2S_E_NO_ENDPOINT_LEFT);
 }
 
+/* rows: R8305-4 */
 static void families_take_turns(void **state)
 {
     fed_plan *p = ((scene *)*state)->plan;

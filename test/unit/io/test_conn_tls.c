@@ -318,6 +318,7 @@ static void acked_goes_by_records(void **state)
 
 /* ---- clear text where TLS must begin (attacks 47, 48) ---- */
 
+/* rows: R6120-5.4.2.3 */
 static void clear_text_behind_starttls(void **state)
 {
     (void)state;
@@ -343,6 +344,7 @@ static void clear_text_behind_starttls(void **state)
 
 /* ---- ends ---- */
 
+/* rows: R6120-4.4-d */
 static void close_notify_is_an_orderly_end(void **state)
 {
     (void)state;
@@ -362,6 +364,7 @@ static void close_notify_is_an_orderly_end(void **state)
     io_loop_free(l);
 }
 
+/* rows: R6120-4.4-d */
 static void a_bare_fin_is_a_truncation(void **state)
 {
     (void)state;

@@ -70,6 +70,7 @@ static s2s_err names(cert_name_kind kind, const char *text, int len, const char 
 
 /* ---- the chain ---- */
 
+/* rows: R6120-13.7.1.2-a R6120-13.7.2-b */
 static void a_good_chain(void **state)
 {
     (void)state;
@@ -85,6 +86,7 @@ static void none_was_shown(void **state)
     assert_int_equal(io_judge(&ask, NULL), S2S_E_CERT_MISSING);
 }
 
+/* rows: R6120-13.7.2-b */
 static void self_signed(void **state)
 {
     (void)state;
@@ -94,6 +96,7 @@ static void self_signed(void **state)
     cert_free(&leaf);
 }
 
+/* rows: R6120-13.7.2-b */
 static void unknown_authority(void **state)
 {
     (void)state;
@@ -104,6 +107,7 @@ static void unknown_authority(void **state)
     cert_free(&other);
 }
 
+/* rows: R6120-13.7.2-b */
 static void dates(void **state)
 {
     (void)state;
@@ -118,6 +122,7 @@ static void dates(void **state)
     cert_free(&leaf);
 }
 
+/* rows: R6120-13.7.2.1 */
 static void wrong_name(void **state)
 {
     (void)state;
@@ -129,6 +134,7 @@ static void wrong_name(void **state)
     cert_free(&leaf);
 }
 
+/* rows: R9325-4.5 */
 static void weak(void **state)
 {
     (void)state;
@@ -138,6 +144,7 @@ static void weak(void **state)
                      S2S_E_CERT_WEAK);
 }
 
+/* rows: R6120-13.7.2-b */
 static void an_authority_as_leaf(void **state)
 {
     (void)state;
@@ -149,6 +156,7 @@ static void an_authority_as_leaf(void **state)
     cert_free(&self);
 }
 
+/* rows: R6120-13.7.2-b */
 static void signed_by_a_leaf(void **state)
 {
     (void)state;
@@ -207,6 +215,7 @@ static void usage_is(const char *usage, s2s_err as_client, s2s_err as_server)
     cert_free(&leaf);
 }
 
+/* rows: prac-eku */
 static void key_usage(void **state)
 {
     (void)state;
@@ -220,6 +229,7 @@ static void key_usage(void **state)
 
 /* ---- names ---- */
 
+/* rows: R9525-2 */
 static void attack_68_common_name_alone(void **state)
 {
     (void)state;
@@ -228,6 +238,7 @@ static void attack_68_common_name_alone(void **state)
     assert_int_equal(verdict(&mail, REM), S2S_E_CERT_NAME);
 }
 
+/* rows: R6120-13.7.1.2-b R6120-13.7.1.4 */
 static void attack_69_other_names(void **state)
 {
     (void)state;
@@ -238,6 +249,7 @@ static void attack_69_other_names(void **state)
     assert_int_equal(names(CERT_SRV, "_xmpp-server." REM, 0, REM), S2S_E_OK);
 }
 
+/* rows: R9525-6.3-b prac-san-any */
 static void attack_71_names_that_only_look_right(void **state)
 {
     (void)state;
@@ -257,6 +269,7 @@ static void attack_71_names_that_only_look_right(void **state)
     assert_int_equal(names(CERT_DNS, ".rem.example", 0, "a.rem.example"), S2S_E_CERT_NAME);
 }
 
+/* rows: R9525-6.3-a */
 static void letters_case(void **state)
 {
     (void)state;
@@ -267,6 +280,7 @@ static void letters_case(void **state)
     assert_int_equal(names(CERT_XMPP, "Rem.Example", 0, REM), S2S_E_OK);
 }
 
+/* rows: R6120-13.7.1.2-b */
 static void srv_id(void **state)
 {
     (void)state;
@@ -282,6 +296,7 @@ static void srv_id(void **state)
     assert_int_equal(names(CERT_SRV_UTF8, "_xmpp-server." REM, 0, REM), S2S_E_CERT_NAME);
 }
 
+/* rows: R6120-13.7.1.4 */
 static void xmpp_addr(void **state)
 {
     (void)state;
@@ -304,6 +319,7 @@ static void xmpp_addr(void **state)
                      S2S_E_CERT_NAME);
 }
 
+/* rows: prac-san-any */
 static void bad_entries_are_passed_over(void **state)
 {
     (void)state;
@@ -321,6 +337,7 @@ static void bad_entries_are_passed_over(void **state)
 }
 
 /* An authority for one domain may not say `_xmpp-server.` of another one, which its constraints do not mention. */
+/* rows: R5280-nc */
 static void constrained_authority(void **state)
 {
     (void)state;

@@ -20,6 +20,7 @@ static void key_is(const char *secret, const char *receiving, const char *origin
     assert_string_equal(out, expected);
 }
 
+/* rows: X0185-2 */
 static void vectors(void **state)
 {
     (void)state;
@@ -49,6 +50,7 @@ static void the_hash_is_used_as_text(void **state)
                         "d66b79a6167d8b027a32169eb73edf390f10921f41b9905536d821d9cbf104de");
 }
 
+/* rows: prac-av-sep */
 static void every_input_counts(void **state)
 {
     (void)state;

@@ -402,6 +402,7 @@ static void a_forwarder_is_asked(void **state)
     assert_true(s->server.asked >= 3);
 }
 
+/* rows: prac-srvfail */
 static void servfail_and_refused_are_failures(void **state)
 {
     scene *s = *state;
@@ -558,6 +559,7 @@ static void add_signed_zone(scene *s)
     dnsd_add(&s->server, "far.example. IN AAAA 2001:db8::1");
 }
 
+/* rows: R6698-4.1-c */
 static void signed_answers_are_secure(void **state)
 {
     scene *s = *state;
@@ -573,6 +575,7 @@ static void signed_answers_are_secure(void **state)
     free(anchor);
 }
 
+/* rows: R6698-4.1-c */
 static void a_forged_record_is_a_failure(void **state)
 {
     scene *s = *state;
@@ -605,6 +608,7 @@ static void a_forged_kind_of_srv_spoils_both(void **state)
 
 /* ---- many at once ---- */
 
+/* rows: prac-dns-limits */
 static void lookups_in_flight_are_capped(void **state)
 {
     scene *s = *state;

@@ -206,6 +206,7 @@ static void by_session_id_too(void **state)
     assert_true(resumes(&way));
 }
 
+/* rows: prac-resume-id */
 static void never_elsewhere(void **state)
 {
     (void)state;
@@ -269,6 +270,7 @@ static void a_ticket_is_used_once(void **state)
 
 /* ---- the certificate, judged again ---- */
 
+/* rows: prac-resume-id */
 static void what_was_shown_is_still_there_and_judged(void **state)
 {
     (void)state;

@@ -112,6 +112,7 @@ static void shown_is(const char *domain, const char *sni, const char *cn)
     scene_fini(&s);
 }
 
+/* rows: R6120-5.4.3.1-a */
 static void certificate_by_domain_and_by_sni(void **state)
 {
     (void)state;
@@ -162,6 +163,7 @@ static void negotiates(int version, const char *suites, int expected)
     scene_fini(&s);
 }
 
+/* rows: R9325-3.1 R9325-4.1 */
 static void attack_52_versions_and_suites(void **state)
 {
     (void)state;
@@ -176,6 +178,7 @@ static void attack_52_versions_and_suites(void **state)
 }
 
 /* Attack 56: nothing to resume is ever given out. */
+/* rows: R9325-3.4 R9325-3.10 */
 static void no_tickets(void **state)
 {
     (void)state;
@@ -201,6 +204,7 @@ static void no_tickets(void **state)
 }
 
 /* Attack 53. */
+/* rows: R6120-5.3.5 */
 static void no_renegotiation(void **state)
 {
     (void)state;
@@ -299,6 +303,7 @@ static s2s_err shows(const cert *c, bool ask, bool *has_cert)
     return err;
 }
 
+/* rows: R6120-5.4.3.1-c */
 static void every_client_certificate_is_taken_and_judged_later(void **state)
 {
     (void)state;
@@ -322,6 +327,7 @@ static void every_client_certificate_is_taken_and_judged_later(void **state)
 }
 
 /* Our client names the domain, shows its own certificate, and takes whatever the server is. */
+/* rows: R6066-3 */
 static void our_client(void **state)
 {
     (void)state;

@@ -37,6 +37,7 @@ static void spellings_become_one(void **state)
 }
 
 /* Attack 15, and what a resolver or a certificate check would take for a pattern. */
+/* rows: prac-hostchars */
 static void not_domains(void **state)
 {
     (void)state;
@@ -123,6 +124,7 @@ static void names_of_dns(void **state)
     assert_int_equal(d.len, 0);
 }
 
+/* rows: R7622-3.1 prac-hostchars */
 static void lengths_of_labels_and_names(void **state)
 {
     (void)state;
@@ -176,6 +178,7 @@ static void order_and_hash(void **state)
 }
 
 /* RFC 7622 3.1: cut at the first '/', then at the first '@'. */
+/* rows: R7622-3.2-a */
 static void addresses_are_cut(void **state)
 {
     (void)state;

@@ -101,6 +101,7 @@ static void dialback_bad_questions(void **state)
     }
 }
 
+/* rows: prac-mux-cap */
 static void dialback_pairs_are_bounded(void **state)
 {
     (void)state;
@@ -137,6 +138,7 @@ static void dialback_unsolicited_answers(void **state)
     end_fini(&e);
 }
 
+/* rows: X0220-2.2.2-a */
 static void verify_is_answered_before_any_proof(void **state)
 {
     (void)state;
@@ -223,6 +225,7 @@ static void stanza_addresses(void **state)
     }
 }
 
+/* rows: R7622-3.1 */
 static void stanza_with_a_long_part_is_marked(void **state)
 {
     (void)state;
@@ -240,6 +243,7 @@ static void stanza_with_a_long_part_is_marked(void **state)
 }
 
 /* The limit holds for what is written too: an apostrophe grows six-fold. */
+/* rows: prac-open-size */
 static void stanza_that_grows_over_the_limit(void **state)
 {
     (void)state;
@@ -295,6 +299,7 @@ static void peer_closes(void **state)
     end_fini(&e);
 }
 
+/* rows: R6120-4.4-a */
 static void we_close_and_read_on(void **state)
 {
     (void)state;

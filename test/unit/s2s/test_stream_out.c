@@ -97,6 +97,7 @@ static void tls_is_used_when_offered(void **state)
 }
 
 /* RFC 7590 3.1: not offered, but required: it is asked for all the same (attack 49). */
+/* rows: R7590-3.1-a */
 static void tls_is_tried_when_not_offered(void **state)
 {
     (void)state;
@@ -130,6 +131,7 @@ static void tls_is_tried_when_not_offered(void **state)
     }
 }
 
+/* rows: R7590-3.1-b */
 static void tls_refused(void **state)
 {
     (void)state;
@@ -144,6 +146,7 @@ static void tls_refused(void **state)
 }
 
 /* Attack 48 */
+/* rows: R6120-5.4.2.3 */
 static void plaintext_behind_proceed(void **state)
 {
     (void)state;
@@ -163,6 +166,7 @@ static void plaintext_behind_proceed(void **state)
     }
 }
 
+/* rows: R6120-4.9.3.25 prac-db-legacy */
 static void old_peer_without_version(void **state)
 {
     (void)state;
@@ -190,6 +194,7 @@ static void old_peer_without_version(void **state)
     end_fini(&e);
 }
 
+/* rows: prac-db-noid */
 static void header_without_id(void **state)
 {
     (void)state;
@@ -199,6 +204,7 @@ static void header_without_id(void **state)
     end_fini(&e);
 }
 
+/* rows: R6120-4.9.3.23 */
 static void unknown_feature_is_required(void **state)
 {
     (void)state;
@@ -359,6 +365,7 @@ static void external_not_tried(void **state)
     end_fini(&e);
 }
 
+/* rows: prac-db-feature */
 static void neither_proof_is_possible(void **state)
 {
     (void)state;
@@ -408,6 +415,7 @@ static void dialback_answers(void **state)
     end_fini(&e);
 }
 
+/* rows: X0220-2.1.1-d */
 static void dialback_answer_of_another(void **state)
 {
     (void)state;
@@ -553,6 +561,7 @@ static void verify_verdicts(void **state)
 
 /* ---- stanzas ---- */
 
+/* rows: prac-bidi-no */
 static void nothing_is_taken_on_a_one_way_stream(void **state)
 {
     (void)state;
