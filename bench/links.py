@@ -58,16 +58,18 @@ def certify(place):
 
 class Causeway(stage.Causeway):
     """Under test with `count` remote domains; near, far: names of certificates; issuer: of one for
-    each remote, "": all show far; more: settings."""
+    each remote, "": all show far; service: how they are found; more: settings."""
 
-    def __init__(self, place, count, near="near", far="far", issuer="ca", more=""):
+    def __init__(self, place, count, near="near", far="far", issuer="ca",
+                 service="_xmpp-server", more=""):
         self.count, self.near, self.far, self.more = count, near, far, more
-        self.issuer = issuer
+        self.issuer, self.service = issuer, service
         super().__init__(place, SimpleNamespace(pairs=1, links=1))
 
     def zone(self):
         for i in range(self.count):
-            yield f"_xmpp-server._tcp.r{i}.far.example. 60 IN SRV 0 0 5269 s.r{i}.far.example."
+            yield (f"{self.service}._tcp.r{i}.far.example. 60 IN SRV 0 0 5269 "
+                   f"s.r{i}.far.example.")
             yield f"s.r{i}.far.example. 60 IN A {address(self.remotes, i)}"
 
     def settings_text(self):
@@ -217,6 +219,7 @@ class SetUp:
     way: str = "in"
     proof: str = "external"
     peer_cert: str = "yes"
+    tls: str = "starttls"
     mutual: bool = True
     resume: bool = False
     near: str = "near"
@@ -246,10 +249,12 @@ class SetUp:
     def links(self, place, build, count):
         # what is measured are links, not the pause after a peer has closed one
         more = "limits: {backoff_first: 10ms}\n" if self.resume else ""
-        with build(place, count + self.warm, self.near, self.far, self.issuer, more) as server:
+        service = "_xmpps-server" if self.tls == "direct" else "_xmpp-server"
+        with build(place, count + self.warm, self.near, self.far, self.issuer, service,
+                   more) as server:
             return measured(self, place, server,
                             ["--way", self.way, "--proof", self.proof, "--peer-cert",
-                             self.peer_cert, "--resume", "yes" if self.resume else "no",
+                             self.peer_cert, "--tls", self.tls, "--resume", "yes" if self.resume else "no",
                              "--count", count, "--warm", self.warm])
 
     def line(self, run):
@@ -447,6 +452,7 @@ SCENARIOS = [
     SetUp("in-external-known", "in, EXTERNAL, ECDSA, all show one certificate", 1.3, 1.15,
           issuer=""),
     SetUp("in-external-rsa", "in, EXTERNAL, RSA", 1.3, 1.15, near="near-rsa", far="far-rsa"),
+    SetUp("in-direct", "in, EXTERNAL, ECDSA, direct TLS", 1.3, 1.15, tls="direct"),
     SetUp("in-dialback", "in, dialback, peer shows no certificate", 2.0, 1.3, proof="dialback",
           peer_cert="no", mutual=False),
     SetUp("in-dialback-cert", "in, dialback, peer's certificate of an authority we do not know "
@@ -454,6 +460,7 @@ SCENARIOS = [
     SetUp("out-external", "out, EXTERNAL, ECDSA", 1.5, 1.2, way="out"),
     SetUp("out-external-rsa", "out, EXTERNAL, RSA", 1.5, 1.2, way="out", near="near-rsa",
           far="far-rsa"),
+    SetUp("out-direct", "out, EXTERNAL, ECDSA, direct TLS", 1.5, 1.2, way="out", tls="direct"),
     SetUp("out-dialback", "out, dialback, verified over the peer's own link", 1.5, 1.2, way="out",
           proof="dialback"),
     SetUp("out-resumed", "out, second link", 2.5, 1.8, way="out", resume=True),

@@ -28,7 +28,7 @@ struct actor_link {
     uint64_t id;
     net_conn *conn;
     s2s_stream *stream;
-    bool initiating, over, in_tls, verify_only, for_load;
+    bool initiating, over, in_tls, verify_only, for_load, direct;
     s2s_domain ours, theirs;
     char tls[16];
     waiting *first, **last;
@@ -96,6 +96,8 @@ static bool wants_tls(const actor_domain *d)
 }
 
 /* ---- links ---- */
+
+static void pump(actor_link *l);
 
 static actor_link *link_new(actors *a, bool initiating)
 {
@@ -174,6 +176,7 @@ static actor_link *link_dial(actors *a, const s2s_domain *from, const s2s_domain
     config.try_external = d->cert && !d->no_external;
     config.allow_dialback = true;
     config.max_pairs = MAX_PAIRS;
+    config.direct_tls = l->direct = d->direct;
     l->ours = *from;
     l->theirs = *to;
     l->stream = s2s_stream_new(&config);
@@ -182,6 +185,7 @@ static actor_link *link_dial(actors *a, const s2s_domain *from, const s2s_domain
     l->conn =
         d->own_source ? net_dial_from(a->net, where, d->address, l) : net_dial(a->net, where, l);
     if (!l->conn) link_end(l, S2S_E_TCP_UNREACHABLE);
+    if (d->own_source) pump(l); /* nobody tells when it is connected */
     return l;
 }
 
@@ -196,6 +200,12 @@ static actor_link *link_open_for(actors *a, const s2s_domain *from, const s2s_do
 
 /* ---- events ---- */
 
+static void tell_shaken(const actor_link *l)
+{
+    const actor_shake shake = {l->initiating, net_resumed(l->conn), l->direct};
+    if (l->a->story->shaken) l->a->story->shaken(l->a->ctx, &l->ours, &shake);
+}
+
 static void answer_head(actor_link *l, const s2s_head *head)
 {
     actors *a = l->a;
@@ -207,8 +217,10 @@ static void answer_head(actor_link *l, const s2s_head *head)
         s2s_stream_close(l->stream, S2S_E_HOST_UNKNOWN, (s2s_span){NULL, 0});
         return;
     }
+    bool is_first = l->ours.len == 0;
     l->ours = head->to;
     l->theirs = head->from;
+    if (l->direct && is_first) tell_shaken(l);
     net_random_id(id);
     answer.as = head->to;
     answer.id = s2s_span_of(id);
@@ -279,12 +291,15 @@ static void give_key(actor_link *l, const s2s_event *e)
     s2s_stream_give_key(l->stream, &e->from, &e->to, s2s_span_of(key));
 }
 
+/* Who begins with TLS has not said yet whom it wants: then the door decides. */
 static void start_tls(actor_link *l)
 {
     const actor_domain *d = domain_of(l->a, &l->ours);
-    bool shows = d && !(d->bare && l->initiating);
+    const net_cert *cert = d ? d->cert : net_face(l->conn);
     if (d && d->bare) net_spare(l->conn);
-    net_tls(l->conn, l->initiating, shows ? d->cert : NULL, l->initiating ? l->theirs.text : NULL);
+    if (d && d->bare && l->initiating) cert = NULL;
+    if (l->direct) net_direct(l->conn);
+    net_tls(l->conn, l->initiating, cert, l->initiating ? l->theirs.text : NULL);
 }
 
 static void pair_open(actor_link *l, const s2s_event *e)
@@ -418,9 +433,17 @@ static void on_tls(void *user, const char *version)
     if (l->over) return;
     l->in_tls = true;
     snprintf(l->tls, sizeof l->tls, "%s", version);
-    if (l->a->story->shaken)
-        l->a->story->shaken(l->a->ctx, &l->ours, l->initiating, net_resumed(l->conn));
+    if (l->ours.len) tell_shaken(l);
     s2s_stream_tls_done(l->stream);
+    pump(l);
+}
+
+static void on_hello(void *user)
+{
+    actor_link *l = user;
+    if (l->over || !net_face(l->conn)) return;
+    l->direct = true;
+    s2s_stream_hello(l->stream);
     pump(l);
 }
 
@@ -450,7 +473,7 @@ static void on_sent(void *user, size_t n)
 }
 
 static const net_handler handler = {on_accepted, on_connected, on_bytes, on_tls,
-                                    on_lost,     on_out,       on_sent};
+                                    on_lost,     on_out,       on_sent,  on_hello};
 
 /* ---- the public part ---- */
 
@@ -499,7 +522,9 @@ bool actors_add_domain(actors *a, const actor_domain *d)
     bool listening = d->deaf;
     for (size_t i = a->n_domains; i > 0 && !listening; i--) /* the newest is the likeliest */
         listening = !a->domains[i - 1].deaf && !strcmp(a->domains[i - 1].address, d->address);
-    if (!listening && !net_listen(a->net, d->address, a)) return false;
+    net_door_plan door = {
+        .addr = d->address, .handler = &handler, .owner = a, .face = d->remote ? d->cert : NULL};
+    if (!listening && !net_listen_as(a->net, &door)) return false;
     if (a->n_domains == a->domains_size && !domains_grow(a)) return false;
     a->domains[a->n_domains] = *d;
     place(a, a->n_domains++);

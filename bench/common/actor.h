@@ -18,6 +18,7 @@ typedef struct actor_domain {
     bool no_external; /* it neither tries nor offers SASL EXTERNAL, though it has a certificate */
     bool bare;        /* it shows its certificate only when it is dialled, and asks for none */
     bool own_source;  /* it dials from its address */
+    bool direct;      /* it dials with TLS first; who dials it may always */
     bool deaf;        /* it does not listen: nobody dials it */
     bool believes;    /* whoever asks it for a pair by dialback gets it, unverified */
     const net_cert *cert; /* what it shows; NULL: it has none, so it is proved by dialback */
@@ -26,6 +27,12 @@ typedef struct actor_domain {
 
 typedef struct actors actors;
 typedef struct actor_link actor_link;
+
+typedef struct actor_shake { /* a TLS handshake */
+    bool began;              /* by the played server */
+    bool resumed;
+    bool direct; /* TLS came first */
+} actor_shake;
 
 /* What the played servers tell: borrowed for the call. */
 typedef struct actor_story {
@@ -36,8 +43,8 @@ typedef struct actor_story {
     /* When given: stanzas are cut out by their tags alone once a pair is proved, as they were spelled; elements which are no
      * stanza still go to the stream. */
     void (*raw)(void *ctx, s2s_span stanza);
-    /* When given: a TLS handshake of a played server is done. `began`: by it. */
-    void (*shaken)(void *ctx, const s2s_domain *ours, bool began, bool resumed);
+    /* When given: a TLS handshake is done, and it is known with whom of ours. */
+    void (*shaken)(void *ctx, const s2s_domain *ours, const actor_shake *shake);
     void (*broke)(void *ctx, const s2s_domain *ours, const s2s_domain *theirs, s2s_err why);
 } actor_story;
 

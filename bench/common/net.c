@@ -47,7 +47,8 @@ struct net_conn {
     const net_handler *handler;
     io_conn *io;
     void *user;
-    bool spared;
+    const net_cert *face;
+    bool spared, direct;
     BIO *cork;      /* owned by the connection's SSL */
     io_timer retry; /* the socket did not take what the cork holds */
 };
@@ -103,12 +104,19 @@ static void on_sent(void *owner, size_t n)
     c->handler->sent(c->user, n);
 }
 
+static void on_hello(void *owner)
+{
+    net_conn *c = owner;
+    if (c->handler->hello) c->handler->hello(c->user);
+}
+
 static const io_conn_calls calls = {.connected = on_connected,
                                     .bytes = on_bytes,
                                     .tls = on_tls,
                                     .lost = on_lost,
                                     .out = on_out,
-                                    .sent = on_sent};
+                                    .sent = on_sent,
+                                    .hello = on_hello};
 
 static void on_accepted(void *ctx, int fd, const io_addr *peer)
 {
@@ -117,6 +125,7 @@ static void on_accepted(void *ctx, int fd, const io_addr *peer)
     S2S_ASSERT(c);
     c->n = door->n;
     c->handler = door->plan.handler;
+    c->face = door->plan.face;
     c->handler->accepted(door->plan.owner, c); /* adopts c */
     c->io = io_conn_adopt(door->n->loop, fd, peer, &calls, c);
     S2S_ASSERT(c->io);
@@ -303,7 +312,8 @@ void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni)
     io_conn_tls how = {.role = client ? S2S_INITIATING : S2S_RECEIVING,
                        .ctx = client ? io_tls_client(tls, NULL) : io_tls_server(tls, NULL),
                        .sni = sni,
-                       .ask_client_cert = !client && !c->spared};
+                       .ask_client_cert = !client && !c->spared,
+                       .direct = c->direct};
     S2S_ASSERT(how.ctx);
     io_conn_start_tls(c->io, &how);
 }
@@ -311,6 +321,16 @@ void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni)
 void net_spare(net_conn *c)
 {
     c->spared = true;
+}
+
+void net_direct(net_conn *c)
+{
+    c->direct = true;
+}
+
+const net_cert *net_face(const net_conn *c)
+{
+    return c->face;
 }
 
 bool net_resumed(const net_conn *c)

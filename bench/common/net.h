@@ -20,6 +20,8 @@ typedef struct net_handler {
     void (*lost)(void *user, s2s_err why); /* the connection is gone when this returns */
     s2s_span (*out)(void *user);
     void (*sent)(void *user, size_t n);
+    /* When given, of who was accepted: TLS comes first, which net_tls finds there (XEP-0368). */
+    void (*hello)(void *user);
 } net_handler;
 
 net *net_new(const net_handler *handler, const char *ca_file); /* NULL: nobody is believed */
@@ -38,6 +40,7 @@ typedef struct net_door_plan {
     const net_handler *handler; /* borrowed */
     void *owner;
     const net_cert *cert; /* TLS from the first octet with it; NULL: in clear */
+    const net_cert *face; /* for handlers that begin TLS before they know who is meant */
 } net_door_plan;
 
 bool net_listen_as(net *n, const net_door_plan *plan);
@@ -45,8 +48,10 @@ net_conn *net_dial_as(net *n, const char *addr, const net_handler *handler, void
 
 void net_adopt(net_conn *c, void *user);
 void net_tls(net_conn *c, bool client, const net_cert *cert, const char *sni);
-void net_spare(net_conn *c);         /* before net_tls: its client is not asked for a certificate */
-bool net_resumed(const net_conn *c); /* its handshake went on from a session */
+void net_spare(net_conn *c);  /* before net_tls: its client is not asked for a certificate */
+void net_direct(net_conn *c); /* before net_tls: it comes first; a client says so by ALPN */
+const net_cert *net_face(const net_conn *c); /* of the door it came in by, or NULL */
+bool net_resumed(const net_conn *c);         /* its handshake went on from a session */
 void net_give_tickets(const net_cert *cert); /* who is shown it may resume */
 bool net_judge(net_conn *c, const s2s_domain *domain);
 void net_flush(net_conn *c);

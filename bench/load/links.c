@@ -109,16 +109,17 @@ static void on_broke(void *ctx, const s2s_domain *ours, const s2s_domain *theirs
         failed(l, one);
 }
 
-static void on_shaken(void *ctx, const s2s_domain *ours, bool began, bool resumed)
+static void on_shaken(void *ctx, const s2s_domain *ours, const actor_shake *shake)
 {
     links *l = ctx;
     if (!one_of(l, ours)) return;
-    if (began) {
+    l->shakes.direct += shake->direct;
+    if (shake->began) {
         l->shakes.dialled++;
-        l->shakes.dialled_resumed += resumed;
+        l->shakes.dialled_resumed += shake->resumed;
     } else {
         l->shakes.accepted++;
-        l->shakes.accepted_resumed += resumed;
+        l->shakes.accepted_resumed += shake->resumed;
     }
 }
 
@@ -175,6 +176,7 @@ static bool add_remote(links *l, const links_certs *certs, unsigned i)
                       .no_external = p->dialback,
                       .bare = p->bare,
                       .own_source = true,
+                      .direct = p->direct,
                       .deaf = (p->way == LINKS_IN && !p->dialback) || (p->visits && i == 0)};
     net_cert *cert = links_certs_of(certs, actors_net(l->actors), &d.name);
     if (cert && p->resume) net_give_tickets(cert);

@@ -20,6 +20,7 @@ typedef struct links_plan {
     links_way way;
     bool dialback; /* the remotes neither try nor offer EXTERNAL */
     bool bare;     /* they show no certificate when they dial, and ask for none */
+    bool direct;   /* they dial with TLS first */
     bool resume;   /* outward: measured are second links, which may resume the first's sessions */
     bool visits;   /* inward: another process plays the local server and r0.far.example */
     unsigned count, warm;  /* links measured, and before those */
@@ -41,6 +42,7 @@ typedef struct links_one {
 typedef struct
     links_shakes { /* TLS handshakes of the remotes; the server under test was the other side */
     unsigned dialled, dialled_resumed, accepted, accepted_resumed;
+    unsigned direct; /* of both: TLS came first */
 } links_shakes;
 
 typedef struct links {

@@ -15,6 +15,7 @@ static const char usage[] =
     "  --proof external|dialback  (external)\n"
     "  --peer-cert yes|no      dialback: whether the remotes show a certificate when they dial,\n"
     "                          and ask for one (yes)\n"
+    "  --tls starttls|direct   how the remotes dial (starttls)\n"
     "  --resume yes|no         out: what is measured are second links, whose TLS sessions the\n"
     "                          server may resume (no)\n"
     "  --count N  --warm N     links measured (1000), and set up before those (50)\n"

@@ -38,6 +38,7 @@ void links_common_options(links_plan *p, bool *shows, links_option into[LINKS_CO
         {.name = "--json", .text = &p->json},
         {.name = "--pid", .pids = &p->pids},
         {.name = "--proof", .yes = "dialback", .no = "external", .flag = &p->dialback},
+        {.name = "--tls", .yes = "direct", .no = "starttls", .flag = &p->direct},
         {.name = "--peer-cert", .yes = "yes", .no = "no", .flag = shows},
     };
     memcpy(into, options, sizeof options);

@@ -15,7 +15,7 @@ typedef struct links_option {
     double *number, at_most; /* a number */
 } links_option;
 
-enum { LINKS_COMMON = 15 };
+enum { LINKS_COMMON = 16 };
 
 /* What all of them have: addresses, files, how a link is proved. `shows`: --peer-cert. */
 void links_common_options(links_plan *p, bool *shows, links_option into[LINKS_COMMON]);

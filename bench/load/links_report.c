@@ -46,9 +46,9 @@ void links_print(const links *l, bool ok)
     printf("%u links in %.3f s: %.0f/s; failed %u, lost %u, held %u\n", l->up, f.seconds,
            f.per_second, l->failed, l->lost, l->held);
     printf("set-up ms: p50 %.2f  p99 %.2f  max %.2f\n", f.p50, f.p99, f.most);
-    printf(
-        "TLS handshakes: dialled by the remotes %u (%u resumed), by the server %u (%u resumed)\n",
-        s->dialled, s->dialled_resumed, s->accepted, s->accepted_resumed);
+    printf("TLS handshakes: dialled by the remotes %u (%u resumed), by the server %u (%u resumed); "
+           "direct %u\n",
+           s->dialled, s->dialled_resumed, s->accepted, s->accepted_resumed, s->direct);
     if (l->plan->pids.n)
         printf("CPU %.3f s: %.3f s per 1,000 links; memory %.1f KB for each link\n", f.cpu,
                f.ms_per_link, f.kb_per_link);
@@ -86,8 +86,8 @@ bool links_write(const links *l, bool ok, const char *file)
             f.p50, f.p99, f.most, f.mean);
     fprintf(out,
             " \"handshakes\": {\"by_remotes\": %u, \"by_remotes_resumed\": %u, \"by_server\": %u, "
-            "\"by_server_resumed\": %u},\n",
-            s->dialled, s->dialled_resumed, s->accepted, s->accepted_resumed);
+            "\"by_server_resumed\": %u, \"direct\": %u},\n",
+            s->dialled, s->dialled_resumed, s->accepted, s->accepted_resumed, s->direct);
     fprintf(
         out,
         " \"cpu_s\": %.6f, \"cpu_per_thousand\": %.6f, \"rss_idle_kb\": %.0f, \"rss_kb\": %.0f, "

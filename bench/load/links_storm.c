@@ -148,6 +148,7 @@ static bool add_domains(storm *s, s2s_domain *remote, s2s_domain *local)
                       .no_external = p->dialback,
                       .bare = p->bare,
                       .own_source = true,
+                      .direct = p->direct,
                       .deaf = !p->dialback};
     snprintf(d.address, sizeof d.address, "%s", p->remotes);
     if (s2s_domain_make(s2s_span_of("r0.far.example"), remote) != S2S_E_OK ||

@@ -13,7 +13,7 @@ static const char usage[] =
     "  --issuer, --issuer-key  who signs a certificate for each remote (without: all show one)\n"
     "  --remotes               address of r0.far.example, who sends stanzas; the next ones are\n"
     "                          those of r1.far.example and so on, who make the storm\n"
-    "  --proof external|dialback, --peer-cert yes|no   as of causeway-load links\n"
+    "  --proof, --peer-cert, --tls   as of causeway-load links\n"
     "  --links N  --at-once N  links of the storm (1000), and how many are under way (all)\n"
     "  --rate R                stanzas a second (1000)\n"
     "  --quiet S               how long they are watched before the storm (5 s)\n"

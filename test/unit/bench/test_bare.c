@@ -95,7 +95,7 @@ static void on_connected(void *user)
 }
 
 static const net_handler handler = {on_accepted, on_connected, on_bytes, on_tls,
-                                    on_lost,     on_out,       on_sent};
+                                    on_lost,     on_out,       on_sent,  NULL};
 
 static void on_ready(void *ctx, bare_link *l)
 {

@@ -48,7 +48,7 @@ class Place(stage.Place):
         return f"127.{self.block}.{self.nets}"
 
 
-def run(place, *words, far="far", issuer="ca", more="", lacks=None):
+def run(place, *words, lacks=None, **how):
     """Figures of COUNT links around a Causeway which does not know the way to remote `lacks`."""
 
     class Causeway(links.Causeway):
@@ -56,7 +56,7 @@ def run(place, *words, far="far", issuer="ca", more="", lacks=None):
             return (record for record in super().zone()
                     if lacks is None or f"r{lacks}.far.example" not in record)
 
-    with Causeway(place, COUNT + WARM, far=far, issuer=issuer, more=more) as server:
+    with Causeway(place, COUNT + WARM, **how) as server:
         return links.load(place, server, ["--count", COUNT, "--warm", WARM, "--at-once", 5, *words])
 
 
@@ -68,8 +68,8 @@ def expect(figures, **wanted):
         raise AssertionError("; ".join(wrong) + "\n" + figures["command"] + "\n" + figures["said"])
 
 
-def all_up(figures, by_remotes, by_server, **more):
-    expect(figures, ok=True, status=0, up=COUNT, failed=0, lost=0, held=COUNT,
+def all_up(figures, by_remotes, by_server, direct=0, **more):
+    expect(figures, direct=direct, ok=True, status=0, up=COUNT, failed=0, lost=0, held=COUNT,
            by_remotes=by_remotes, by_server=by_server, by_remotes_resumed=0, **more)
     if not 0 < figures["setup_ms"]["p50"] <= figures["setup_ms"]["max"]:
         raise AssertionError(f"set-up times {figures['setup_ms']}")
@@ -108,6 +108,18 @@ def inbound_dialback_by_who_shows_a_good_certificate(place):
 def inbound_with_rsa_keys(place):
     links.certify_rsa(place)
     all_up(run(place, far="far-rsa"), COUNT, 0)
+
+
+def inbound_with_tls_first(place):
+    all_up(run(place, "--tls", "direct"), COUNT, 0, COUNT)
+    all_up(run(place, "--tls", "direct", "--proof", "dialback", "--peer-cert", "no"), COUNT, COUNT,
+           COUNT)
+
+
+def outbound_with_tls_first(place):
+    all_up(run(place, "--way", "out", service="_xmpps-server"), 0, COUNT, COUNT)
+    all_up(run(place, "--way", "out", "--proof", "dialback", "--tls", "direct",
+               service="_xmpps-server"), COUNT, COUNT, 2 * COUNT)
 
 
 def outbound_external(place):
@@ -241,7 +253,7 @@ TESTS = [inbound_external, inbound_dialback_by_who_shows_no_certificate,
          inbound_dialback_by_who_shows_one_of_no_known_authority,
          inbound_external_of_no_known_authority, one_certificate_for_all,
          inbound_dialback_by_who_shows_a_good_certificate, inbound_with_rsa_keys,
-         outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
+         inbound_with_tls_first, outbound_with_tls_first, outbound_external, outbound_dialback, outbound_dialback_to_who_asks_for_no_certificate,
          outbound_second_links, a_remote_that_is_refused_is_counted,
          a_refused_dialback_is_counted, a_remote_that_cannot_be_reached_is_counted,
          a_link_that_ends_while_it_is_held_is_noticed, stanzas_before_and_in_a_storm,

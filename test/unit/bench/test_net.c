@@ -81,7 +81,7 @@ static void on_sent(void *user, size_t n)
 }
 
 static const net_handler handler = {on_accepted, on_connected, on_bytes, on_tls,
-                                    on_lost,     on_out,       on_sent};
+                                    on_lost,     on_out,       on_sent,  NULL};
 
 /* ---- the stage ---- */
 
