@@ -85,8 +85,8 @@ static bool has_a_label(const s2s_domain *d)
     return false;
 }
 
-/* An A-label is what its U-label gives; all others are a second way to write something, or nothing. Those libidn2 has made
- * itself are known to be, and not asked again: a long name costs some hundred microseconds. */
+/* An A-label is what its U-label gives; all others are a second way to write something, or nothing. Those which come out of
+ * a mapping are asked too: full-width letters may have made an A-label that libidn2 lets through. */
 static s2s_err check_a_labels(const s2s_domain *d)
 {
     char unicode[S2S_DOMAIN_WIRE_MAX + 1], again[S2S_DOMAIN_MAX + 2];
@@ -102,7 +102,8 @@ s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
     memset(out, 0, sizeof *out);
     if (has_high_octet(text)) {
         s2s_err err = s2s_idna_to_ascii(text, ascii);
-        return err == S2S_E_OK ? s2s_domain_make_dns(s2s_span_of(ascii), out) : err;
+        if (err != S2S_E_OK) return err;
+        text = s2s_span_of(ascii);
     }
     s2s_err err = s2s_domain_make_dns(text, out);
     if (err != S2S_E_OK || !has_a_label(out)) return err;

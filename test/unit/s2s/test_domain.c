@@ -85,15 +85,16 @@ static void not_international(void **state)
 {
     (void)state;
     static const char *const not_idna[] = {
-        "\xff.example",                 /* no UTF-8 */
-        "\xe2\x98\x83.example",         /* a snowman */
-        "xn--n3h.example",              /* the same */
-        "xn--abc.example",              /* no A-label */
-        "xn--fuss.de",                  /* of nothing but ASCII */
-        "-\xc3\xa9.example",            /* a hyphen at an end */
-        "ab--\xc3\xa9.example",         /* hyphens in the third and fourth place */
-        "1\xd7\x90.example",            /* right to left, beginning with a digit */
-        "\xe2\x80\x8d\xc3\xa9.example", /* a joiner which joins nothing */
+        "\xff.example",                             /* no UTF-8 */
+        "\xe2\x98\x83.example",                     /* a snowman */
+        "xn--n3h.example",                          /* the same */
+        "xn--abc.example",                          /* no A-label */
+        "xn--maampln---mdjx\357\274\223exa-c3ld.e", /* made by a full-width digit */
+        "xn--fuss.de",                              /* of nothing but ASCII */
+        "-\xc3\xa9.example",                        /* a hyphen at an end */
+        "ab--\xc3\xa9.example",                     /* hyphens in the third and fourth place */
+        "1\xd7\x90.example",                        /* right to left, beginning with a digit */
+        "\xe2\x80\x8d\xc3\xa9.example",             /* a joiner which joins nothing */
     };
     for (size_t i = 0; i < sizeof not_idna / sizeof not_idna[0]; i++)
         refused(s2s_span_of(not_idna[i]), S2S_E_DOMAIN_IDN);
