@@ -3,7 +3,7 @@
  *
  *   local DOMAIN SERVER CERT(0|1)              server NAME ADDR:PORT TRUST-CIDR TLS(none|optional|required)
  *   peer PATTERN ALLOW(0|1) TLS PROOFS(bits)   limit NAME VALUE        own ADDR:PORT    doubt bounce|resend|drop
- *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       dnsfail NAME     private CIDR
+ *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       dnsfail NAME [srv]  private CIDR
  *   srvs ...                                   (the same of _xmpps-server: direct TLS)
  *   start
  *   accept outside|direct|inside ADDR:PORT     -> conn N
@@ -258,11 +258,11 @@ static void answer_question(sim_daemon *d)
     for (size_t i = 0; i < d->n_zone; i++) {
         const sim_zone_row *row = &d->zone[i];
         if (!s2s_domain_eq(&row->name, &q.name)) continue;
-        if (row->fails) {
+        if (row->fails && (!row->is_srv || q.what == FED_QUERY_SRV)) {
             answer.err = S2S_E_DNS_FAILED;
             break;
         }
-        if (row->is_srv != (q.what == FED_QUERY_SRV)) continue;
+        if (row->fails || row->is_srv != (q.what == FED_QUERY_SRV)) continue;
         answer.err = S2S_E_OK;
         if (row->is_srv)
             srv[answer.n_srv++] = row->srv;
@@ -465,6 +465,7 @@ static void add_zone(sim_daemon *d, char **words)
     row->name = domain_of(words[1]);
     if (!strcmp(words[0], "dnsfail")) {
         row->fails = true;
+        row->is_srv = words[2] != NULL;
     } else if (!strncmp(words[0], "srv", 3)) {
         row->is_srv = true;
         row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]),

@@ -92,7 +92,8 @@ class Around:
         for kind, name, *words in self.world.zone:
             name = self.names.translate(name)
             if kind == "dnsfail":
-                zone.fail(name)
+                for service in ("_xmpp-server._tcp.", "_xmpps-server._tcp.") if words else ("",):
+                    zone.fail(service + name)
             elif kind == "addr":
                 host = self.address[name][0]
                 self.record(name, "AAAA" if ":" in host else "A", host)

@@ -22,6 +22,7 @@ import subjects  # noqa: E402
 
 PROGRAM = os.path.join(HERE, "s2spec")
 LONGEST = 1800  # seconds for all cases against one server
+PATIENCE = "5"  # seconds for one answer; what never comes costs as much
 A_FAILURE = 1
 
 
@@ -61,7 +62,7 @@ async def judge(name, host, tester, leaf, domains, more):
     await server.start()
     out = tester.path(f"{name}.json")
     words = ["--server", server.address, "--dns", subjects.DNS, "--dir", tester.path("spec"), "--json", out,
-             "--listen", subjects.TESTER, "--listen", f"{subjects.NETWORK}.2", *domains, *more]
+             "--listen", subjects.TESTER, "--listen", f"{subjects.NETWORK}.2", "--patience", PATIENCE, *domains, *more]
     if hasattr(server, "DIRECT"):
         words += ["--direct-tls", f"{server.address}:{server.DIRECT}"]
     try:

@@ -1,0 +1,135 @@
+#!/usr/bin/python3
+"""breaks.py - proves that dialogues notice: breaks the code, row by row, and runs the dialogues that show the row.
+
+   test/spec/breaks.py [ROW...]      TAP; in a copy of the tree, which is removed at the end
+
+Not part of ./dev test: each break is a build.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+IN = "src/s2s/handshake_receiving.def"
+# (row, file, what stands there, what shall, the dialogues that must fail, "sim" or "real")
+BREAKS = [
+    ("R6120-4.3.5-c", IN, "ROW(PROVING, STANZA, ALWAYS, NEVER, END_BEFORE_AUTH, DEAD)",
+     "ROW(PROVING, STANZA, ALWAYS, NEVER, NOTHING, SAME)", ["stanza-before-tls", "stanza-before-proof"], "sim"),
+    ("R6120-8.1.2.2-a", IN, "ROW(OPEN, STANZA, ALWAYS, F(FROM_PROVED), END_INVALID_FROM, DEAD)",
+     "ROW(OPEN, STANZA, ALWAYS, F(FROM_PROVED), NOTHING, SAME)", ["from-other-domain", "from-local"], "sim"),
+    ("R6120-5.4.2.3", IN, "STARTTLS, F(TLS_OFFERED) | F(BYTES_BEHIND), NEVER, END_TLS_INJECTION, DEAD)",
+     "STARTTLS, F(TLS_OFFERED) | F(BYTES_BEHIND), NEVER, NOTHING, SAME)", ["starttls-injection-in"], "sim"),
+    ("R6120-5.3.4", IN, "AUTH, ALWAYS, F(IN_TLS), FAIL_ENCRYPTION_REQUIRED, SAME)",
+     "AUTH, ALWAYS, F(IN_TLS), FAIL_INVALID_MECHANISM, SAME)", ["sasl-in-clear"], "sim"),
+    ("R6120-6.3.8-a", "src/fed/outside.c", "s2s_stream_answer_auth(c->s, ok, ok ? NULL : \"invalid-authzid\");",
+     "(void)ok, s2s_stream_answer_auth(c->s, true, NULL);", ["sasl-other-domain"], "sim"),
+    ("R6120-13.9.1", IN, "ROW(SASL, AUTH, ALWAYS, F(ENCODING_OK), FAIL_INCORRECT_ENCODING, EXPECT_PROOF)\n", "",
+     ["sasl-bad-base64", "sasl-bad-alphabet", "sasl-pad-in-middle"], "sim"),
+    ("X0220-2.2.1-a", IN, "ROW(DIALBACK, RESULT, ALWAYS, NEVER, ASK_PROVE, SAME)",
+     "ROW(DIALBACK, RESULT, ALWAYS, NEVER, NOTHING, SAME)", ["message-in-dialback"], "sim"),
+    ("R6120-5.4.2.2", IN, "STARTTLS, ALWAYS, NEVER, REFUSE_STARTTLS, DEAD)", "STARTTLS, ALWAYS, NEVER, NOTHING, SAME)",
+     ["starttls-twice"], "sim"),
+    ("R6120-4.7.4-a", "src/s2s/head.c", "    s2s_out_text(s, \" xml:lang='en'>\");", "    s2s_out_text(s, \">\");",
+     ["header-of-response"], "sim"),
+    ("R6120-4.7.5-a", "src/s2s/head.c", "s2s_out_domain(s, \"to\", &s->config.to);",
+     "s2s_out_domain(s, \"to\", &s->config.from);", ["header-of-initiator", "message-out-external"], "sim"),
+    ("R6120-11.1-a", "include/s2s/err.def", "\"restricted-xml\"", "\"bad-format\"", ["restricted-1", "doctype-refused"], "sim"),
+    ("R6120-8.3.1-b", "src/s2s/stanza.c", "    if (st->kind == S2S_IQ) return !s2s_span_is(st->type, \"result\");\n", "",
+     ["no-error-for-an-error"], "sim"),
+    ("R6120-3.2.2", "src/fed/plan.c", ".host = p->domain, .port = FED_PLAN_PORT}", ".host = p->domain, .port = 5222}",
+     ["fallback-to-address"], "sim"),
+    ("prac-srvfail", "src/fed/plan.c", "if (dns->err == S2S_E_DNS_NOT_FOUND) /* RFC 6120 3.2.2 */",
+     "if (dns->err != S2S_E_OK)", ["servfail-is-not-no-record", "srv-lookup-failed"], "sim"),
+    ("R9525-2", "src/io/judge.c", "X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |", "0 |",
+     ["cert-common-name", "cert-common-name-beside"], "real"),
+    ("R9525-6.3-b", "src/io/judge.c", "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |", "0 |", ["cert-wildcard-part"], "real"),
+    ("X0220-2.2.2-b", "src/io/key.c", "s2s_domain_span(receiving), S2S_LIT(\" \"),", "((void)receiving, S2S_LIT(\"x\")), S2S_LIT(\" \"),",
+     ["message-out-dialback"], "real"),
+]
+
+
+def run(words, folder):
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+class Copy:
+    """A copy of what git knows of the tree, built once; each break builds on that."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="causeway-breaks-")
+        names = run(["git", "-c", f"safe.directory={TOP}", "ls-files", "-co", "--exclude-standard"], TOP).stdout.split("\n")
+        for name in filter(None, names):
+            os.makedirs(os.path.join(self.folder, os.path.dirname(name)), exist_ok=True)
+            shutil.copy2(os.path.join(TOP, name), os.path.join(self.folder, name), follow_symlinks=False)
+        done = run(["cmake", "--preset", "dev"], self.folder)
+        self.build = os.path.join(self.folder, "build/dev")
+        if done.returncode or not self.makes():
+            raise SystemExit(f"the copy does not build: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def makes(self):
+        return run(["ninja", "-C", self.build, "causeway", "causeway-simd"], self.folder).returncode == 0
+
+    def failing(self, names, where):
+        """Those of the dialogues that fail."""
+        done = run(["/usr/bin/python3", "-W", "ignore", "test/script/run.py", "--only", where, "--sim",
+                    os.path.join(self.build, "test/causeway-simd"), "--causeway",
+                    os.path.join(self.build, "src/app/causeway"), *names], self.folder)
+        return [line.split(" - ")[1].split(" ")[0] for line in done.stdout.splitlines() if line.startswith("not ok")]
+
+    def broken(self, file, old, new):
+        """The text of the file before; it stands broken now."""
+        path = os.path.join(self.folder, file)
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        if old not in text:
+            raise ValueError(f"{file} does not say: {old}")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text.replace(old, new))
+        return text
+
+    def mend(self, file, text):
+        with open(os.path.join(self.folder, file), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+
+def prove(copy, row, file, old, new, names, where):
+    """'' when each of the dialogues passes, fails with the break, and nothing else is wrong; else what is."""
+    whole = copy.failing(names, where)
+    if whole:
+        return f"fails without the break: {whole}"
+    try:
+        text = copy.broken(file, old, new)
+    except ValueError as why:
+        return str(why)
+    try:
+        if not copy.makes():
+            return "does not build when broken"
+        silent = [n for n in names if n not in copy.failing([n], where)]
+        return f"not noticed by {silent}" if silent else ""
+    finally:
+        copy.mend(file, text)
+        copy.makes()
+
+
+def main():
+    chosen = [b for b in BREAKS if len(sys.argv) < 2 or b[0] in sys.argv[1:]]
+    copy, failed = Copy(), 0
+    try:
+        for number, each in enumerate(chosen, 1):
+            why = prove(copy, *each)
+            failed += bool(why)
+            print(f"{'not ok' if why else 'ok'} {number} - {each[0]} broken is noticed by {', '.join(each[4])}", flush=True)
+            if why:
+                print(f"# {why}", flush=True)
+    finally:
+        shutil.rmtree(copy.folder, ignore_errors=True)
+    print(f"1..{len(chosen)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
