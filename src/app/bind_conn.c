@@ -11,6 +11,7 @@ typedef struct handle {
     app_bind *bind;
     io_conn *io;
     fed_conn *fed;
+    bool settled;
 } handle;
 
 static void handle_free(handle *h)
@@ -30,7 +31,11 @@ static void connected(void *owner, const io_addr *ours)
 
 static void bytes(void *owner, s2s_span plaintext)
 {
-    const handle *h = owner;
+    handle *h = owner;
+    if (!h->settled && fed_conn_carries(h->fed)) {
+        h->settled = true;
+        io_conn_rank(h->io, IO_RANK_SETTLED);
+    }
     fed_on_bytes(h->bind->fed, h->fed, plaintext);
 }
 
@@ -81,6 +86,12 @@ static const io_conn_calls CALLS = {
 
 /* ---- beginnings ---- */
 
+/* Until it carries stanzas. Our own servers are few, and everybody waits for them. */
+static void rank(const handle *h, fed_side side)
+{
+    io_conn_rank(h->io, side == FED_INSIDE ? IO_RANK_FAVOURED : IO_RANK_NEW);
+}
+
 void app_bind_accept(app_bind *b, fed_side side, bool direct, int fd, const io_addr *peer)
 {
     handle *h = app_take(sizeof *h);
@@ -92,6 +103,7 @@ void app_bind_accept(app_bind *b, fed_side side, bool direct, int fd, const io_a
         handle_free(h);
         return;
     }
+    rank(h, side);
     h->fed = fed_on_accept(b->fed, side, direct, &from, h);
     if (h->fed) return;
     io_conn_close(h->io, IO_CLOSE_RESET, (s2s_span){NULL, 0});
@@ -119,7 +131,10 @@ void *app_bind_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to)
     h->fed = c;
     b->conns++;
     h->io = io_conn_dial(b->loop, &addr, &CALLS, h, &err);
-    if (h->io) return h;
+    if (h->io) {
+        rank(h, side);
+        return h;
+    }
     handle_free(h);
     return NULL;
 }

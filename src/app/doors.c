@@ -98,7 +98,11 @@ static int open_door(app_doors *d, io_loop *loop, const app_endpoint *e, const h
 {
     int err = 0;
     door *x = &d->list[d->n];
-    const io_listen how = {.addr = e->addr, .port = port_of(d->s, e), .accepted = came, .ctx = x};
+    const io_listen how = {.addr = e->addr,
+                           .port = port_of(d->s, e),
+                           .rank = h->side == FED_INSIDE ? IO_RANK_FAVOURED : IO_RANK_NEW,
+                           .accepted = came,
+                           .ctx = x};
     *x = (door){.doors = d, .side = h->side, .direct = h->direct};
     x->listener = io_listener_new(loop, &how, &err);
     if (!x->listener) return err;

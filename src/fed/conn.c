@@ -412,6 +412,12 @@ s2s_span fed_conn_out(const fed_conn *c)
     return s2s_stream_out(c->s);
 }
 
+bool fed_conn_carries(const fed_conn *c)
+{
+    if (c->state != FED_CONN_OPEN) return false;
+    return c->link == NULL || c->link->state == FED_LINK_UP;
+}
+
 void fed_conn_sent(fed *f, fed_conn *c, size_t n)
 {
     fed_turn_begin(f);

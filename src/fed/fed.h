@@ -38,6 +38,8 @@ void fed_tick(fed *f); /* the time of wake_at has come (or any time: harmless) *
 /* ---- output, taken by the world ---- */
 s2s_span fed_conn_out(const fed_conn *c);
 void fed_conn_sent(fed *f, fed_conn *c, size_t n);
+/* A pair is open on it: what it brings from now on is not negotiation any more. */
+bool fed_conn_carries(const fed_conn *c);
 
 /* ---- life ---- */
 /* No new work: stanzas in hand go on, new connections are refused, then every stream ends with system-shutdown.

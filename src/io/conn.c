@@ -66,8 +66,36 @@ static void on_event(uv_poll_t *poll, int status, int events)
         c->watched = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
+    if (conn_waits_its_turn(c, events)) return;
     serve(c, events);
     conn_watch(c);
+}
+
+static void take_turn(void *ctx)
+{
+    io_conn *c = ctx;
+    int events = c->due;
+    c->due = 0;
+    serve(c, events);
+    conn_watch(c);
+}
+
+bool conn_waits_its_turn(io_conn *c, int events)
+{
+    io_list *list = io_rank_list(c->loop, c->rank);
+    if (!list) return false;
+    if (c->turn.next) { /* the loop need not hear of it in every turn until then */
+        uv_poll_stop(&c->poll);
+        c->watched = 0;
+    }
+    c->due |= events;
+    io_task_put(list, &c->turn);
+    return true;
+}
+
+void io_conn_rank(io_conn *c, io_rank rank)
+{
+    c->rank = rank;
 }
 
 void conn_watch(io_conn *c)
@@ -223,6 +251,12 @@ static void write_failed(io_conn *c)
         conn_lost(c, c->fault, c->fault_text);
 }
 
+static void start_shaking(io_conn *c)
+{
+    c->state = CONN_TLS_SHAKES;
+    if (!conn_waits_its_turn(c, 0)) conn_tls_shake(c);
+}
+
 static void flush(void *ctx)
 {
     io_conn *c = ctx;
@@ -239,7 +273,7 @@ static void flush(void *ctx)
     else if (step == STEP_DONE && c->ended)
         conn_lost(c, S2S_E_TCP_EOF, NULL);
     else if (step == STEP_DONE && c->state == CONN_TLS_WAITS)
-        conn_tls_shake(c);
+        start_shaking(c);
     conn_watch(c);
 }
 
@@ -337,6 +371,7 @@ static io_conn *conn_new(io_loop *l, int fd, const io_addr *peer, const io_conn_
     io_marks_init(&c->marks, 0);
     io_task_init(&c->flush, flush, c);
     io_task_init(&c->again, again, c);
+    io_task_init(&c->turn, take_turn, c);
     set_options(&l->set, fd);
     return c;
 }

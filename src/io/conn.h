@@ -57,6 +57,8 @@ bool io_conn_direct(const io_conn *c); /* TLS was begun, and came first */
 
 /* The owner's out has something: it is taken at the end of this turn. */
 void io_conn_flush(io_conn *c);
+/* SETTLED at first. */
+void io_conn_rank(io_conn *c, io_rank rank);
 /* Stops reading, or goes on. Idempotent. */
 void io_conn_pause(io_conn *c, bool paused);
 

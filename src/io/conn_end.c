@@ -202,6 +202,7 @@ void conn_die(io_conn *c)
     c->state = CONN_DEAD;
     io_task_drop(&c->flush);
     io_task_drop(&c->again);
+    io_task_drop(&c->turn);
     io_task_drop(&c->closing);
     io_timer_clear(c->loop, &c->deadline);
     io_marks_fini(&c->marks);

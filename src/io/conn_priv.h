@@ -32,6 +32,8 @@ struct io_conn {
     int fd;
     conn_state state;
     int watched; /* uv events */
+    io_rank rank;
+    int due; /* uv events that wait for its turn */
     io_addr peer;
     s2s_role role; /* of TLS */
     bool direct;   /* TLS came first */
@@ -58,13 +60,15 @@ struct io_conn {
     io_marks marks; /* under TLS */
     s2s_buf rest;
     size_t lingered; /* octets thrown away */
-    io_task flush, again, closing;
+    io_task flush, again, turn, closing;
     io_timer deadline;
 };
 
 /* ---- conn.c ---- */
 void conn_enter(io_conn *c, conn_state state);
 void conn_watch(io_conn *c); /* asks the loop for what the state waits for */
+/* Serves it when its turn has come; false: that is now. */
+bool conn_waits_its_turn(io_conn *c, int events);
 void conn_read(io_conn *c);
 /* Writes the beginning of bytes; *n octets were taken. */
 conn_step conn_put(io_conn *c, s2s_span bytes, size_t *n);

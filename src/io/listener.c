@@ -18,9 +18,10 @@ struct io_listener {
     io_addr addr;
     uv_poll_t poll;
     int fd;
-    bool closed;
+    bool closed, watching;
     uint64_t pauses;
     io_task listed; /* on the loop's list of listeners */
+    io_task turn;
 };
 
 static int set_flag(int fd, int level, int name, int on)
@@ -96,24 +97,56 @@ static bool accept_one(io_listener *s)
     return true;
 }
 
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void watch(io_listener *s, bool on)
+{
+    if (s->watching == on) return;
+    s->watching = on;
+    if (on)
+        uv_poll_start(&s->poll, UV_READABLE, on_readable);
+    else
+        uv_poll_stop(&s->poll);
+}
+
+/* So many; true: there may be more. */
+static bool accept_some(io_listener *s)
+{
+    for (unsigned n = 0; n < s->loop->set.accepts && !s->closed && !s->loop->starved; n++)
+        if (!accept_one(s)) return false;
+    return !s->closed && !s->loop->starved;
+}
+
+static void take_turn(void *ctx)
+{
+    io_listener *s = ctx;
+    if (accept_some(s))
+        io_task_put(io_rank_list(s->loop, s->how.rank), &s->turn);
+    else if (!s->closed && !s->loop->starved)
+        watch(s, true);
+}
+
+/* While it waits for its turn the loop need not hear of it. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     io_listener *s = poll->data;
+    io_list *list = io_rank_list(s->loop, s->how.rank);
     (void)status;
     (void)events;
-    for (unsigned n = 0; n < s->loop->set.accepts && !s->closed && !s->loop->starved; n++)
-        if (!accept_one(s)) return;
+    if (!list) {
+        (void)accept_some(s);
+        return;
+    }
+    watch(s, false);
+    io_task_put(list, &s->turn);
 }
 
-static void watch(void *ctx)
+static void starved_or_not(void *ctx)
 {
     io_listener *s = ctx;
-    if (s->loop->starved) {
-        s->pauses++;
-        uv_poll_stop(&s->poll);
-    } else {
-        uv_poll_start(&s->poll, UV_READABLE, on_readable);
-    }
+    s->pauses += s->loop->starved;
+    if (s->loop->starved) io_task_drop(&s->turn);
+    watch(s, !s->loop->starved);
 }
 
 io_listener *io_listener_new(io_loop *l, const io_listen *how, int *err)
@@ -133,9 +166,10 @@ io_listener *io_listener_new(io_loop *l, const io_listen *how, int *err)
     }
     s->poll.data = s;
     learn_port(s);
-    io_task_init(&s->listed, watch, s);
+    io_task_init(&s->turn, take_turn, s);
+    io_task_init(&s->listed, starved_or_not, s);
     io_task_put(&l->listeners, &s->listed);
-    if (!l->starved) uv_poll_start(&s->poll, UV_READABLE, on_readable);
+    watch(s, !l->starved);
     return s;
 }
 
@@ -164,6 +198,7 @@ void io_listener_close(io_listener *s)
     if (!s) return;
     s->closed = true;
     io_task_drop(&s->listed);
+    io_task_drop(&s->turn);
     uv_close((uv_handle_t *)&s->poll, on_closed);
     close(s->fd);
     io_reserve_freed(s->loop);

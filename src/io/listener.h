@@ -20,6 +20,7 @@ typedef struct io_listen {
         addr; /* family 0: all addresses, IPv6 and IPv4 ("*"); port 0: any free one. An IPv6 address, [::] included,
                      means IPv6 alone */
     io_port port;
+    io_rank rank; /* SETTLED: accepts as soon as there is something */
     /* Takes fd (non-blocking, close-on-exec). May close the listener. */
     void (*accepted)(void *ctx, int fd, const io_addr *peer);
     void *ctx;

@@ -71,6 +71,34 @@ static void run_flush(io_loop *l)
         list_run(&l->flush);
 }
 
+io_list *io_rank_list(io_loop *l, io_rank rank)
+{
+    switch (rank) {
+    case IO_RANK_SETTLED: return NULL;
+    case IO_RANK_FAVOURED: return &l->favoured;
+    case IO_RANK_NEW: break;
+    }
+    return &l->newcomers;
+}
+
+static bool run_newcomer(io_loop *l)
+{
+    io_list *list = list_empty(&l->favoured) ? &l->newcomers : &l->favoured;
+    if (list_empty(list)) return false;
+    io_task *t = list->next;
+    io_task_drop(t);
+    t->run(t->ctx);
+    return true;
+}
+
+static void run_newcomers(io_loop *l)
+{
+    if (!run_newcomer(l)) return;
+    uint64_t end = uv_hrtime() + (uint64_t)l->set.newcomers_us * 1000;
+    while (uv_hrtime() < end && run_newcomer(l)) {
+    }
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
@@ -81,8 +109,10 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     io_loop *l = prepare->data;
     list_run(&l->again);
+    run_newcomers(l);
     run_flush(l);
-    if (list_empty(&l->flush) && list_empty(&l->again))
+    if (list_empty(&l->flush) && list_empty(&l->again) && list_empty(&l->favoured) &&
+        list_empty(&l->newcomers))
         uv_idle_stop(&l->idle);
     else
         uv_idle_start(&l->idle, on_idle);
@@ -200,7 +230,8 @@ void io_timer_clear(io_loop *l, io_timer *t)
 void io_loop_settings_init(io_loop_settings *s)
 {
     *s = (io_loop_settings){.reserve = 8,
-                            .accepts = 64,
+                            .accepts = 8,
+                            .newcomers_us = 100,
                             .read_budget = 262144,
                             .write_budget = 262144,
                             .user_timeout_ms = 60000,
@@ -244,6 +275,8 @@ io_loop *io_loop_new(const io_loop_settings *settings)
     l->clock_at = UINT64_MAX;
     list_init(&l->flush);
     list_init(&l->again);
+    list_init(&l->favoured);
+    list_init(&l->newcomers);
     list_init(&l->closing);
     list_init(&l->listeners);
     start_handles(l);

@@ -3,8 +3,10 @@
  * Never:  knows what a connection carries.
  * Owner:  one thread.
  *
- * A turn: descriptors are served, each connection's plaintext goes up; then, once, whatever asked for it writes; then the
- * loop sleeps. What is closed is freed when the turn is over, never under the feet of its caller. */
+ * A turn: descriptors are served, each connection's plaintext goes up; then, once, whatever asked for it writes; then come
+ * those that do not carry anything yet, one by one, and no more of them than newcomers_us allows; then the loop sleeps, or,
+ * while some of those wait, begins the next turn at once. What is closed is freed when the turn is over, never under the
+ * feet of its caller. */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
 
@@ -14,13 +16,24 @@
 
 typedef struct io_loop io_loop;
 
+/* What has its turn when. */
+typedef enum io_rank {
+    IO_RANK_SETTLED,  /* as soon as its descriptor is ready: it carries something */
+    IO_RANK_FAVOURED, /* as one of the newcomers, before the others */
+    IO_RANK_NEW
+} io_rank;
+
 #define IO_SLAB 65536 /* octets of plaintext handed up at once, at most */
 
 typedef struct io_loop_settings {
-    unsigned reserve;    /* 8: descriptors kept for everything but accepting (dials, DNS, files) */
-    unsigned accepts;    /* 64: connections one listener takes in a turn */
-    size_t read_budget;  /* 262,144: octets one connection reads in a turn */
-    size_t write_budget; /* 262,144: octets one connection writes in a turn */
+    unsigned reserve; /* 8: descriptors kept for everything but accepting (dials, DNS, files) */
+    unsigned
+        accepts; /* 8: connections one listener takes when its turn has come, as one of the newcomers */
+    uint32_t
+        newcomers_us; /* 100: what a turn spends on handshakes, negotiation and accepting; one step at least, so that
+                              what settled connections carry waits for one step and not for a storm of them */
+    size_t read_budget;       /* 262,144: octets one connection reads in a turn */
+    size_t write_budget;      /* 262,144: octets one connection writes in a turn */
     uint32_t user_timeout_ms; /* 60,000: unacknowledged data ends a connection (TCP_USER_TIMEOUT) */
     uint32_t keepalive_s;     /* 60: silence before the kernel asks */
     uint32_t

@@ -28,10 +28,11 @@ struct io_loop {
     io_timer *timers;  /* root of a pairing heap */
     bool in_timers;
     io_loop_settings set;
-    io_list flush;     /* run once this turn is over */
-    io_list again;     /* run in the next turn, without sleeping before it */
-    io_list closing;   /* connections without an owner: run ends them */
-    io_list listeners; /* run makes them look at `starved` */
+    io_list flush;               /* run once this turn is over */
+    io_list again;               /* run in the next turn, without sleeping before it */
+    io_list favoured, newcomers; /* run for as long as the turn allows, the longest waiting first */
+    io_list closing;             /* connections without an owner: run ends them */
+    io_list listeners;           /* run makes them look at `starved` */
     int reserve[IO_RESERVE_MAX];
     unsigned reserved;
     bool starved; /* no descriptor was left: the reserve is given out and no listener accepts */
@@ -44,6 +45,8 @@ void io_task_init(io_task *t, void (*run)(void *ctx), void *ctx);
 void io_task_put(io_list *list,
                  io_task *t);  /* at the end; stays where it is when it is on a list */
 void io_task_drop(io_task *t); /* off its list; on none is fine */
+/* The list of those newcomers; NULL: it is settled. */
+io_list *io_rank_list(io_loop *l, io_rank rank);
 
 /* reserve.c: descriptors kept back. False: they are not to be had. */
 bool io_reserve_take(io_loop *l);

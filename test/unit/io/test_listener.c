@@ -27,6 +27,8 @@ typedef struct hall {
     int decoy;   /* a listening socket to put in its place then, under its number */
 } hall;
 
+static io_rank rank; /* of the halls that are opened */
+
 static void let_in(void *ctx, int fd, const io_addr *peer)
 {
     hall *h = ctx;
@@ -47,7 +49,7 @@ static void open_hall(hall *h, io_loop *l, const char *address)
 {
     int err;
     memset(h, 0, sizeof *h);
-    io_listen how = {.accepted = let_in, .ctx = h};
+    io_listen how = {.rank = rank, .accepted = let_in, .ctx = h};
     if (address) assert_int_equal(io_addr_parse(s2s_span_of(address), &how.addr), S2S_E_OK);
     h->s = io_listener_new(l, &how, &err);
     assert_non_null(h->s);
@@ -197,6 +199,7 @@ static void a_listener_closed_from_inside(void **state)
 static void two_a_turn(io_loop_settings *s)
 {
     s->accepts = 2;
+    s->newcomers_us = 0;
 }
 
 static void a_turn_accepts_only_so_many(void **state)
@@ -208,6 +211,8 @@ static void a_turn_accepts_only_so_many(void **state)
     open_hall(&h, l, "127.0.0.1");
     for (int i = 0; i < 6; i++)
         fd[i] = knock("127.0.0.1", io_listener_addr(h.s)->port);
+    if (rank != IO_RANK_SETTLED)
+        io_loop_turn(l, false); /* it comes to know of them; its turn is the next */
     for (unsigned turn = 1; turn <= 3; turn++) {
         io_loop_turn(l, false);
         assert_int_equal(h.n, 2 * turn);
@@ -328,7 +333,7 @@ static void goes_on_by_itself(void **state)
     assert_int_equal(h.n, ROOM);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     while (h.n < GUESTS)
-        io_loop_turn(l, true); /* sleeps until its own timer: no spin */
+        io_loop_turn(l, io_listener_paused(h.s)); /* sleeps until its own timer: no spin */
     assert_false(io_listener_paused(h.s));
     for (int i = 0; i < GUESTS; i++)
         close(fd[i]);
@@ -373,6 +378,19 @@ static void raised_to_the_hard_limit(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
+static int newcomer_guard(void **state)
+{
+    rank = IO_RANK_NEW;
+    return hang_guard(state);
+}
+
+static int settle(void **state)
+{
+    (void)state;
+    rank = IO_RANK_SETTLED;
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +403,11 @@ int main(void)
         cmocka_unit_test_setup(goes_on_by_itself, hang_guard),
         cmocka_unit_test_setup(a_dial_at_the_limit_uses_the_reserve, hang_guard),
         cmocka_unit_test(raised_to_the_hard_limit),
+        cmocka_unit_test_setup_teardown(a_turn_accepts_only_so_many, newcomer_guard, settle),
+        cmocka_unit_test_setup_teardown(at_the_limit_it_pauses_and_goes_on, newcomer_guard, settle),
+        cmocka_unit_test_setup_teardown(goes_on_by_itself, newcomer_guard, settle),
+        cmocka_unit_test_setup_teardown(a_dial_at_the_limit_uses_the_reserve, newcomer_guard,
+                                        settle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
