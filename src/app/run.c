@@ -310,6 +310,7 @@ static int run(app_settings *s)
     d.bind.settings = s;
     d.bind.log = app_log_new(STDERR_FILENO, (fed_level)s->log_level);
     app_service_find(s->user, s->group, &d.service); /* checked with the settings */
+    io_descriptors_widen(app_settings_descriptors(s));
     const char *why = bind_all(&d);
     if (!why) why = load_all(&d);
     if (why) fprintf(stderr, "%s\n", why);

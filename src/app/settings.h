@@ -128,6 +128,7 @@ void app_settings_free(app_settings *s); /* NULL is fine */
 void app_settings_check_files(app_settings *s, app_problems *problems);
 /* Checks the caps against the descriptor limit. A cap that was not written in the file is lowered instead. */
 void app_settings_check_caps(app_settings *s, app_problems *problems, uint64_t descriptors);
+uint64_t app_settings_descriptors(const app_settings *s); /* how many the caps allow for */
 
 /* Where an option stands ("limits", "stanza"); the section, or the file as a whole, when it was left out. */
 app_mark app_settings_mark(const app_settings *s, const char *section, const char *name);

@@ -219,11 +219,16 @@ void app_settings_check_files(app_settings *s, app_problems *problems)
     check_admin_folder(&v);
 }
 
+/* Besides the strangers: one connection out for each, the trunks, DNS, listeners, files. */
+uint64_t app_settings_descriptors(const app_settings *s)
+{
+    return 2 * (uint64_t)s->limits.conns_outside + 4 * s->n_servers + DESCRIPTORS_SPARE;
+}
+
 void app_settings_check_caps(app_settings *s, app_problems *problems, uint64_t descriptors)
 {
     S2S_ASSERT(s->limits.conns_outside > 0);
-    /* Besides the strangers: one connection out for each, the trunks, DNS, listeners, files. */
-    uint64_t need = 2 * (uint64_t)s->limits.conns_outside + 4 * s->n_servers + DESCRIPTORS_SPARE;
+    uint64_t need = app_settings_descriptors(s);
     if (need <= descriptors) return;
     uint64_t spare = 4 * s->n_servers + DESCRIPTORS_SPARE;
     uint64_t fits = descriptors > spare + 2 ? (descriptors - spare) / 2 : 1;

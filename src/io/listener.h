@@ -36,5 +36,9 @@ void io_listener_close(io_listener *s);
 
 /* Raises the soft limit of descriptors to the hard one; gives the limit that holds now. */
 uint64_t io_descriptors_raise(void);
+/* Room for n of them in the kernel's table of this process, as far as the limit allows; before there are threads. It grows by
+ * itself, but a process with several threads waits some 10 ms each time it does (Linux: synchronize_rcu), and nothing is
+ * served meanwhile. */
+void io_descriptors_widen(uint64_t n);
 
 #endif

@@ -5,6 +5,8 @@
  * whoever waits in the backlog waits there, served later, not dropped. They go on once the reserve is whole again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -80,4 +82,17 @@ uint64_t io_descriptors_raise(void)
     rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+void io_descriptors_widen(uint64_t n)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (n > limit.rlim_cur) n = limit.rlim_cur;
+    if (n == 0 || n > INT_MAX) return;
+    int low = eventfd(0, EFD_CLOEXEC);
+    int high =
+        low >= 0 ? fcntl(low, F_DUPFD_CLOEXEC, (int)n - 1) : -1; /* else it grows when it must */
+    if (high >= 0) close(high);
+    if (low >= 0) close(low);
 }

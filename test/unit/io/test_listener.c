@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -378,6 +380,39 @@ static void raised_to_the_hard_limit(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
+static unsigned long table_size(void)
+{
+    char line[128];
+    unsigned long size = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status))
+        if (strncmp(line, "FDSize:", 7) == 0) size = strtoul(line + 7, NULL, 10);
+    fclose(status);
+    return size;
+}
+
+static void the_table_is_wide_enough_at_once(void **state)
+{
+    (void)state;
+    struct rlimit old, limit;
+    unsigned long wide = 2 * table_size();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    limit = (struct rlimit){2 * wide, old.rlim_max};
+    assert_true(limit.rlim_cur < old.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int before = dup(0);
+    close(before);
+    io_descriptors_widen(wide);
+    assert_true(table_size() >= wide && table_size() < 2 * wide);
+    io_descriptors_widen(UINT64_MAX); /* as far as the limit allows */
+    assert_true(table_size() >= 2 * wide);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(after, before); /* none is left open */
+}
+
 static int newcomer_guard(void **state)
 {
     rank = IO_RANK_NEW;
@@ -403,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup(goes_on_by_itself, hang_guard),
         cmocka_unit_test_setup(a_dial_at_the_limit_uses_the_reserve, hang_guard),
         cmocka_unit_test(raised_to_the_hard_limit),
+        cmocka_unit_test(the_table_is_wide_enough_at_once),
         cmocka_unit_test_setup_teardown(a_turn_accepts_only_so_many, newcomer_guard, settle),
         cmocka_unit_test_setup_teardown(at_the_limit_it_pauses_and_goes_on, newcomer_guard, settle),
         cmocka_unit_test_setup_teardown(goes_on_by_itself, newcomer_guard, settle),
