@@ -70,6 +70,16 @@ bool fed_addr_eq(const fed_addr *a, const fed_addr *b)
     return a->family == b->family && a->port == b->port && memcmp(a->bytes, b->bytes, len) == 0;
 }
 
+/* FNV-1a; the seed keeps whoever picks addresses from picking a bucket. */
+uint32_t fed_addr_hash(const fed_addr *a, uint32_t seed)
+{
+    const size_t len = a->family == 4 ? 4 : 16;
+    uint32_t h = (seed ^ a->port) * UINT32_C(16777619);
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ a->bytes[i]) * UINT32_C(16777619);
+    return h ^ (h >> 15);
+}
+
 /* ---- reading ---- */
 
 /* Digits only, no leading zero; false when out of range or something else stands there. */

@@ -48,7 +48,7 @@ fed *fed_new(const fed_config *config, const fed_world *world, void *w)
     fed_ledger_init(&f->ledger);
     f->seed = fed_random(f);
     if (!fed_table_init(&f->pairs) || !fed_table_init(&f->targets) || !fed_table_init(&f->admits) ||
-        !make_servers(f)) {
+        !fed_table_init(&f->hosts) || !make_servers(f)) {
         fed_free(f);
         return NULL;
     }
@@ -89,6 +89,7 @@ void fed_free(fed *f)
         if (f->servers[i] != NULL) fed_target_free(f->servers[i]);
     free_ended(f);
     free(f->servers);
+    fed_table_fini(&f->hosts);
     fed_table_fini(&f->admits);
     fed_table_fini(&f->targets);
     fed_table_fini(&f->pairs);

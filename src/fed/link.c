@@ -30,7 +30,11 @@ void fed_link_enter(fed_link *l, fed_link_state state)
 {
     if (l->state == state) return;
     fed_link_state was = l->state;
+    bool outside = l->target->server == NULL;
+    if (outside && was == FED_LINK_UP) fed_table_take(&l->f->hosts, &l->at);
     l->state = state;
+    if (outside && state == FED_LINK_UP)
+        fed_table_put(&l->f->hosts, &l->at, fed_addr_hash(&l->endpoint, l->f->seed));
     fed_say_link_state(l, fed_link_state_name(was), fed_link_state_name(state));
     fed_target_show(l->target);
 }
@@ -95,6 +99,8 @@ void fed_link_begin(fed_link *l)
 
 void fed_link_free(fed_link *l)
 {
+    S2S_ASSERT(l->state != FED_LINK_UP ||
+               l->target->server != NULL); /* it stands among the hosts */
     fed_timer_clear(&l->f->timers, &l->timer);
     fed_timer_clear(&l->f->timers, &l->stagger);
     fed_lookup_drop(l);

@@ -71,8 +71,7 @@ static void begin(fed_link *l, const fed_attempt *a)
  * (XEP-0220 2.6.2): its certificate must cover this one, or not have mattered. */
 static bool may_join(const fed_link *l, const fed_addr *endpoint, const fed_link *host)
 {
-    if (host->state != FED_LINK_UP || host->target == l->target || host->target->server != NULL)
-        return false;
+    if (host->target == l->target) return false;
     if (!fed_addr_eq(&host->endpoint, endpoint) || !fed_link_usable(host)) return false;
     if (host->pairs.n + l->pairs.n > l->f->config->limits.pairs_per_stream) return false;
     if (!s2s_stream_offers_dialback_errors(host->conn->s)) return false;
@@ -87,9 +86,10 @@ static bool may_join(const fed_link *l, const fed_addr *endpoint, const fed_link
 static fed_link *find_host(const fed_link *l, const fed_addr *endpoint)
 {
     if (l->target->server != NULL || l->exclusive || l->checks.n > 0) return NULL;
-    for (fed_hook *h = l->f->conns.first; h != NULL; h = h->next) {
-        fed_link *host = FED_OF(fed_conn, hook, h)->link;
-        if (host != NULL && may_join(l, endpoint, host)) return host;
+    uint32_t hash = fed_addr_hash(endpoint, l->f->seed);
+    for (fed_node *n = fed_table_find(&l->f->hosts, hash); n != NULL; n = fed_table_again(n)) {
+        fed_link *host = FED_OF(fed_link, at, n);
+        if (may_join(l, endpoint, host)) return host;
     }
     return NULL;
 }

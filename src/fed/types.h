@@ -126,6 +126,7 @@ struct fed_link {
     fed_target *target;
     fed_hook hook; /* on target->links */
     fed_link_state state;
+    fed_node at;         /* in f->hosts while UP, outside; by endpoint */
     s2s_domain from, to; /* of the stream header */
     fed_plan *plan;      /* until UP */
     uint64_t ticket;     /* of the lookup under way, 0: none */
@@ -250,7 +251,7 @@ struct fed {
     fed_queue_total total;
     fed_timers timers;
     uint64_t wake; /* last told to the world */
-    fed_table pairs, targets, admits;
+    fed_table pairs, targets, admits, hosts;
     fed_target **servers; /* by index of config->servers */
     fed_chain conns, dead, restless, wanted, flying;
     fed_chain loose_pairs, loose_targets, loose_links;

@@ -25,6 +25,7 @@ typedef struct fed_addr {
 const char *fed_addr_print(const fed_addr *a,
                            char out[FED_ADDR_TEXT]);    /* "192.0.2.1:5269", "[2001:db8::1]:5269" */
 bool fed_addr_eq(const fed_addr *a, const fed_addr *b); /* port included */
+uint32_t fed_addr_hash(const fed_addr *a, uint32_t seed);
 
 typedef enum fed_query {
     FED_QUERY_SRV, /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV, in one answer */
