@@ -9,7 +9,8 @@ A certificate is asked for by a trust and a list of words:
     words   NAME, dns:NAME   a DNS name        srv:TEXT   an SRV name (RFC 4985)
             xmpp:TEXT        an XmppAddr       cn:TEXT    the subject's common name
             eku=server|client|both|any         ca=yes     a certificate of an authority, not of a server
-            key=rsa1024|rsa2048|p256           hash=sha1|sha256"""
+            key=rsa1024|rsa2048|p256           hash=sha1|sha256
+            via=intermediate  signed by an intermediate authority, whose certificate comes with it"""
 import datetime
 import os
 
@@ -121,7 +122,25 @@ class Certificates:
         if "eku" in facts:
             builder = builder.add_extension(x509.ExtendedKeyUsage(USES[facts["eku"]]), False)
         builder = builder.add_extension(x509.BasicConstraints(facts.get("ca") == "yes", None), True)
-        return self.write(self.sign(builder, trust, key, HASHES[facts.get("hash", "sha256")]()), key)
+        if facts.get("via") == "intermediate":
+            return self.write([self.sign_by(self.middle, builder), self.middle.cert], key)
+        return self.write([self.sign(builder, trust, key, HASHES[facts.get("hash", "sha256")]())], key)
+
+    @property
+    def middle(self):
+        """An authority which `ca` vouches for, made when it is first needed."""
+        if "middle" not in self.made:
+            middle = Authority(self.folder, "middle")
+            builder = (x509.CertificateBuilder().subject_name(middle.cert.subject).public_key(middle.key.public_key())
+                       .serial_number(x509.random_serial_number())
+                       .add_extension(x509.BasicConstraints(True, None), True))
+            middle.cert = self.sign_by(self.ca, self.valid(builder, "ok"))
+            self.made["middle"] = middle
+        return self.made["middle"]
+
+    @staticmethod
+    def sign_by(issuer, builder):
+        return builder.issuer_name(issuer.cert.subject).sign(issuer.key, hashes.SHA256())
 
     @staticmethod
     def valid(builder, trust):
@@ -136,9 +155,9 @@ class Certificates:
         issuer = self.other if trust == "untrusted" else self.ca
         return builder.issuer_name(issuer.cert.subject).sign(new_key() if trust == "forged" else issuer.key, digest)
 
-    def write(self, cert, key):
+    def write(self, certs, key):
         base = os.path.join(self.folder, f"leaf{len(self.made)}")
         with open(base + ".pem", "wb") as file:
-            file.write(cert_pem(cert))
+            file.write(b"".join(map(cert_pem, certs)))
         write_private(base + ".key", key_pem(key))
         return base + ".pem", base + ".key"

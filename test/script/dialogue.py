@@ -38,6 +38,7 @@ class Dialogue:
     def __init__(self, path, walks=(), black_box=False):
         self.name = os.path.splitext(os.path.basename(path))[0]
         self.rows, self.attacks, self.clock, self.sim_only, self.real_only = [], [], False, "", ""
+        self.spec_only = ""
         self.section, self.needs, self.level = "", [], ""
         self.world, self.title, self.steps = World(), "", []
         with open(path, encoding="utf-8") as file:
@@ -67,6 +68,8 @@ class Dialogue:
             self.sim_only = rest
         elif word == "real-only:":
             self.real_only = rest
+        elif word == "spec-only:":
+            self.spec_only = rest
         elif word == "spec:":
             self.section = self._section(rest, path)
         elif word == "level:":

@@ -1,7 +1,7 @@
 """What the first messages of a TLS handshake say, read from their bytes (RFC 8446 4.1, RFC 5246 7.4.1)."""
 import struct
 
-HANDSHAKE_RECORD, CLIENT_HELLO, SERVER_HELLO = 22, 1, 2
+HANDSHAKE_RECORD, CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = 22, 1, 2, 11
 SERVER_NAME, PROTOCOLS, EXTENDED_SECRET, TICKET, RENEGOTIATION = 0, 16, 23, 35, 0xff01
 
 
@@ -51,3 +51,22 @@ def handshake_bytes(data):
         size = int.from_bytes(data[3:5], "big")
         found, data = found + data[5:5 + size], data[5 + size:]
     return found
+
+
+def chain_length(data):
+    """How many certificates a server of TLS 1.2 shows; 0 where none is to be seen."""
+    messages = handshake_bytes(data)
+    while len(messages) >= 4:
+        kind, size = messages[0], int.from_bytes(messages[1:4], "big")
+        if kind == CERTIFICATE:
+            return certificates_in(messages[7:4 + size])
+        messages = messages[4 + size:]
+    return 0
+
+
+def certificates_in(chain):
+    count = 0
+    while len(chain) > 3:
+        chain = chain[3 + int.from_bytes(chain[:3], "big"):]
+        count += 1
+    return count

@@ -94,7 +94,7 @@ class Real:
         for local in self.world.locals:
             domains[local[0]] = {"server": "hq"}
             if "none" not in local[1:]:
-                cert, key = self.workshop.certificate("ok", [local[0]])
+                cert, key = self.workshop.certificate("ok", [local[0], *(w for w in local[1:] if "=" in w)])
                 domains[local[0]].update(certificate=cert, key=key)
         peers = {}
         for name, facts in self.world.peers + ([] if any(n == "*" for n, _ in self.world.peers) else [("*", {})]):

@@ -66,6 +66,7 @@ def facts(channel):
         found.add("reneg-info")
     if not said.compression:
         found.add("no-compression")
+    found.add(f"chain={hello.chain_length(channel.hello)}")
     if session is None or (not session.has_ticket and not session.id):
         found.add("no-session")
     return found

@@ -48,7 +48,7 @@ def cases():
 def dialogues():
     """(row, how it is written) of each dialogue."""
     for one in cases():
-        for row in one.rows:
+        for row in () if one.spec_only else one.rows:
             yield row, f"**{one.name}**" if one.section else one.name
 
 

@@ -1,6 +1,8 @@
 /* test_conn.c - connections in clear: bytes both ways, errors, pauses, the end, what is acknowledged. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "io/conn_priv.h"
 #include "io/loop_priv.h"
 #include "party.h"
 
@@ -243,6 +246,37 @@ static void half_closed_peer_which_reads_nothing(void **state)
     assert_int_equal(a.why, S2S_E_TCP_EOF);
     assert_true(a.out.end - a.out.start > 0);
     free(text);
+    close(fd);
+    party_fini(&a);
+    io_loop_free(l);
+}
+
+static void watchful(io_loop_settings *s)
+{
+    s->keepalive_s = 77;
+    s->user_timeout_ms = 55000;
+}
+
+/* A machine that is gone is noticed: by the kernel's own questions, and by what it does not acknowledge. rows: prac-tcp */
+static void the_kernel_watches(void **state)
+{
+    (void)state;
+    static const struct {
+        int level, name, value;
+    } wanted[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                  {IPPROTO_TCP, TCP_NODELAY, 1},
+                  {IPPROTO_TCP, TCP_KEEPIDLE, 77},
+                  {IPPROTO_TCP, TCP_USER_TIMEOUT, 55000}};
+    io_loop *l = loop_new_with(watchful);
+    party a;
+    party_init(&a, l);
+    int fd = party_join_bare(&a, false);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        int value = -1;
+        socklen_t len = sizeof value;
+        assert_int_equal(getsockopt(a.c->fd, wanted[i].level, wanted[i].name, &value, &len), 0);
+        assert_int_equal(value, wanted[i].value);
+    }
     close(fd);
     party_fini(&a);
     io_loop_free(l);
@@ -492,6 +526,7 @@ int main(void)
         cmocka_unit_test_setup(reset_by_peer, hang_guard),
         cmocka_unit_test_setup(half_closed_peer_gets_the_rest, hang_guard),
         cmocka_unit_test_setup(half_closed_peer_which_reads_nothing, hang_guard),
+        cmocka_unit_test_setup(the_kernel_watches, hang_guard),
         cmocka_unit_test_setup(last_words_are_read, hang_guard),
         cmocka_unit_test_setup(dial_errors, hang_guard),
         cmocka_unit_test_setup(graceful_close_writes_the_rest, hang_guard),
