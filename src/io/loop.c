@@ -93,9 +93,9 @@ static bool run_newcomer(io_loop *l)
 
 static void run_newcomers(io_loop *l)
 {
-    if (!run_newcomer(l)) return;
+    if (list_empty(&l->favoured) && list_empty(&l->newcomers)) return;
     uint64_t end = uv_hrtime() + (uint64_t)l->set.newcomers_us * 1000;
-    while (uv_hrtime() < end && run_newcomer(l)) {
+    while (run_newcomer(l) && uv_hrtime() < end) {
     }
 }
 

@@ -13,6 +13,7 @@ enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, CLASS_IN = 1 };
 enum { RCODE_NXDOMAIN = 3 };
 enum { REBUILD_MS = 1000 }; /* between two tries to get a working context */
 enum { ORPHANS = 64 };
+enum { ASKS_PER_TURN = 2, TELL_US = 50 };
 
 typedef struct question question;
 
@@ -70,7 +71,9 @@ struct io_resolver {
     engine *engine;      /* NULL: to be built again, at rebuild_at */
     bool broken;         /* libunbound's thread does not answer: the engine is to be replaced */
     uint64_t rebuild_at; /* ms */
-    uv_timer_t timer;
+    uv_timer_t timer;    /* the nearest deadline */
+    uv_idle_t busy;      /* there is something to do at once: the loop does not sleep */
+    unsigned closing;    /* handles that are not closed yet */
     list waiting;
     list flying;
     list ready;                /* answered, or given up: to be told */
@@ -372,9 +375,15 @@ static void expire(io_resolver *r, uint64_t now)
     }
 }
 
+static bool has_room(const io_resolver *r)
+{
+    return r->flying.n < r->settings->in_flight && r->waiting.head != NULL;
+}
+
+/* Some at a time: libunbound's thread answers while ub_process reads, which does not end before there is no answer more. */
 static void fill(io_resolver *r, uint64_t now)
 {
-    while (r->flying.n < r->settings->in_flight && r->waiting.head != NULL) {
+    for (unsigned n = 0; n < ASKS_PER_TURN && has_room(r); n++) {
         question *q = list_take(&r->waiting);
         list_put(&r->flying, q);
         issue(r, q, now);
@@ -382,26 +391,49 @@ static void fill(io_resolver *r, uint64_t now)
 }
 
 static void on_timer(uv_timer_t *timer);
+static void on_busy(uv_idle_t *busy);
 
-/* The nearest deadline; at once when there is something to do. */
-static void arm(io_resolver *r)
+/* Of what flies; 0: something is finished. */
+static uint64_t nearest_deadline(const io_resolver *r)
 {
-    uint64_t now = uv_now(r->loop);
     uint64_t at = r->waiting.head != NULL ? r->waiting.head->ends : UINT64_MAX;
     for (const question *q = r->flying.head; q != NULL; q = q->next) {
         if (q->attempt_ends < at) at = q->attempt_ends;
         if (q->enough_at < at) at = q->enough_at;
-        if (question_done(q)) at = now;
+        if (question_done(q)) return 0;
     }
     if (r->engine == NULL && r->flying.n > 0 && r->rebuild_at < at) at = r->rebuild_at;
-    if (r->ready.head != NULL || r->n_orphans > 0 || r->broken) at = now;
-    if (at == UINT64_MAX)
+    return at;
+}
+
+/* For the nearest deadline, or the next turn of the loop when there is something to do. */
+static void arm(io_resolver *r)
+{
+    uint64_t now = uv_now(r->loop), at = nearest_deadline(r);
+    bool busy = at <= now || r->ready.head != NULL || r->n_orphans > 0 || r->broken || has_room(r);
+    if (busy)
+        uv_idle_start(&r->busy, on_busy);
+    else
+        uv_idle_stop(&r->busy);
+    if (busy || at == UINT64_MAX)
         uv_timer_stop(&r->timer);
     else
-        uv_timer_start(&r->timer, on_timer, at > now ? at - now : 0, 0);
+        uv_timer_start(&r->timer, on_timer, at - now, 0);
 }
 
 static void mend(io_resolver *r, uint64_t now);
+
+/* What is told may lead to a connection being dialled: after TELL_US the rest waits for the next turn of the loop, so that
+ * those who carry stanzas are served between. */
+static void tell_some(io_resolver *r)
+{
+    tell_orphans(r);
+    uint64_t end = uv_hrtime() + 1000 * TELL_US;
+    for (unsigned n = r->ready.n; n > 0; n--) { /* what fails meanwhile waits for the next turn */
+        tell(r, list_take(&r->ready));
+        if (r->freed || uv_hrtime() >= end) return;
+    }
+}
 
 /* One turn: what is finished is told, then the freed places are filled. */
 static void turn(io_resolver *r)
@@ -412,12 +444,7 @@ static void turn(io_resolver *r)
     move_finished(r);
     expire(r, now);
     move_finished(r);
-    list ready = r->ready; /* what is asked meanwhile and fails at once waits for the next turn */
-    r->ready = (list){.n = 0};
-    tell_orphans(r);
-    while (ready.head != NULL && !r->freed)
-        tell(r, list_take(&ready));
-    list_free(&ready);
+    tell_some(r);
     if (r->freed) return; /* the memory stays until its handles are closed */
     fill(r, now);
     arm(r);
@@ -426,6 +453,11 @@ static void turn(io_resolver *r)
 static void on_timer(uv_timer_t *timer)
 {
     turn(timer->data);
+}
+
+static void on_busy(uv_idle_t *busy)
+{
+    turn(busy->data);
 }
 
 /* A domain may be so long that a name in front of it cannot exist. */
@@ -453,13 +485,12 @@ void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2
     leave_out_the_impossible(q);
     if (question_done(q)) {
         list_put(&r->ready, q);
-    } else if (r->waiting.n >= r->settings->waiting) {
+    } else if (r->waiting.n >= r->settings->waiting + r->settings->in_flight - r->flying.n) {
         r->counts.overflows++;
         give_up(q, "too many lookups");
         list_put(&r->ready, q);
     } else {
         list_put(&r->waiting, q);
-        fill(r, now);
     }
     arm(r);
 }
@@ -565,7 +596,8 @@ io_resolver *io_resolver_new(uv_loop_t *loop, const io_resolver_settings *settin
     r->done = done;
     r->ctx = ctx;
     uv_timer_init(loop, &r->timer);
-    r->timer.data = r;
+    uv_idle_init(loop, &r->busy);
+    r->timer.data = r->busy.data = r;
     if (engine_start(r, fault)) return r;
     io_resolver_free(r);
     return NULL;
@@ -578,9 +610,10 @@ void io_resolver_count(const io_resolver *r, io_resolver_counts *out)
     out->waiting = r->waiting.n;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    io_resolver *r = handle->data;
+    if (--r->closing == 0) free(r);
 }
 
 void io_resolver_free(io_resolver *r)
@@ -592,5 +625,7 @@ void io_resolver_free(io_resolver *r)
     list_free(&r->waiting);
     list_free(&r->flying);
     list_free(&r->ready);
-    uv_close((uv_handle_t *)&r->timer, on_timer_closed);
+    r->closing = 2;
+    uv_close((uv_handle_t *)&r->timer, on_closed);
+    uv_close((uv_handle_t *)&r->busy, on_closed);
 }
