@@ -98,6 +98,12 @@ const fed_policy *fed_config_policy(const fed_config *c, const s2s_domain *remot
     return p;
 }
 
+s2s_tls_level fed_policy_tls(const fed_policy *p)
+{
+    bool in_clear = (p->proofs & FED_PROOF_DIALBACK) != 0;
+    return p->tls == S2S_TLS_OPTIONAL && !in_clear ? S2S_TLS_REQUIRED : p->tls;
+}
+
 /* ---- the private-address guard (attack 132, RFC 6890 and its registries) ---- */
 
 typedef struct block4 {

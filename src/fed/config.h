@@ -136,6 +136,8 @@ const fed_local *fed_config_local(const fed_config *c, const s2s_domain *d); /* 
 bool fed_config_under_local(const fed_config *c,
                             const s2s_domain *d); /* strictly below one of ours: a loop */
 const fed_policy *fed_config_policy(const fed_config *c, const s2s_domain *remote); /* never NULL */
+/* What it comes to: where nothing can be proved without TLS, TLS that may be must be. */
+s2s_tls_level fed_policy_tls(const fed_policy *p);
 /* The private-address guard (attack 132): loopback, RFC 1918, link-local, ULA, multicast, broadcast, unspecified, mapped,
  * NAT64 and 6to4 of these, 100.64/10, 192.0.0/24, documentation, benchmarking; our own listeners; unless allow_private says so
  * (own listeners never). */

@@ -50,7 +50,7 @@ static void give_up(fed *f, fed_timer *timer)
 s2s_tls_level fed_link_tls_level(const fed_target *t)
 {
     if (t->server != NULL) return t->server->tls;
-    return fed_config_policy(t->f->config, &t->domain)->tls;
+    return fed_policy_tls(fed_config_policy(t->f->config, &t->domain));
 }
 
 static fed_plan *plan_for(const fed_target *t)

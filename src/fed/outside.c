@@ -36,12 +36,13 @@ void fed_outside_head(fed_conn *c, const s2s_head *h)
     const fed_policy *policy = fed_config_policy(c->f->config, &h->from);
     bool external = h->from.len > 0 && !h->after_sasl && cert_proves(c, &h->from);
     bool dialback = h->from.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;
-    bool last_word = c->in_tls || policy->tls != S2S_TLS_REQUIRED;
+    s2s_tls_level tls = fed_policy_tls(policy);
+    bool last_word = c->in_tls || tls != S2S_TLS_REQUIRED;
     if (last_word && !external && !dialback && !h->after_sasl) {
         fed_conn_close(c, S2S_E_PROOF_POLICY, (s2s_span){NULL, 0});
         return;
     }
-    fed_receive_answer(c, &h->to, policy->tls, external, dialback);
+    fed_receive_answer(c, &h->to, tls, external, dialback);
 }
 
 /* One certificate may name several domains: the one that is said counts, and only that. */
@@ -64,7 +65,7 @@ static const char *judge_result(const fed_conn *c, const s2s_event *ev, bool *va
         return "not-authorized";
     const fed_policy *policy = fed_config_policy(config, &ev->from);
     if (!policy->allow) return "policy-violation";
-    if (policy->tls == S2S_TLS_REQUIRED && !c->in_tls) return "policy-violation";
+    if (fed_policy_tls(policy) == S2S_TLS_REQUIRED && !c->in_tls) return "policy-violation";
     *valid = cert_proves(c, &ev->from); /* dialback without dialback (XEP-0344) */
     if (*valid) return "";
     return (policy->proofs & FED_PROOF_DIALBACK) == 0 ? "policy-violation" : NULL;

@@ -29,7 +29,8 @@ def come(daemon, trust, mark):
 
 
 def pinned_in(daemon):
-    """Who has the pinned key is let in, signed by himself; a certificate of an authority with the peer's name is not."""
+    """Who has the pinned key is let in, signed by himself; a certificate of an authority with the peer's name is not.
+    rows: R6120-13.6"""
     local = daemon.hq()
     channel = come(daemon, "self", "by-pin")
     if not channel:
@@ -46,7 +47,8 @@ def pinned_in(daemon):
 
 
 def pinned_out(daemon):
-    """We speak only to the server with the pinned key; when another one answers there, stanzas come back."""
+    """We speak only to the server with the pinned key; when another one answers there, stanzas come back.
+    rows: R6120-13.6"""
     daemon.hq()
     far = daemon.remote(PEER, external=True)
     far.context = own_context(daemon)

@@ -105,11 +105,15 @@ static void world_start_tls(void *w, void *io, const fed_tls_ask *ask)
 
 static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
 {
-    (void)w;
-    (void)side;
+    const sim *s = w;
     const sim_pipe *p = alive(io);
     const sim_host *h = p->end != NULL ? p->end->host : NULL;
+    unsigned proofs = fed_config_policy(&s->config, reference)->proofs;
     if (h == NULL || h->n_names == 0) return S2S_E_CERT_MISSING;
+    if (side == FED_OUTSIDE && (proofs & FED_PROOF_PIN) != 0) {
+        if (h->pinned) return S2S_E_OK;
+        if ((proofs & FED_PROOF_CERTIFICATE) == 0) return S2S_E_CERT_PIN;
+    }
     if (p->resumed && h->trust_resumed != S2S_E_OK) return h->trust_resumed;
     if (h->trust != S2S_E_OK) return h->trust;
     for (size_t i = 0; i < h->n_names; i++)
@@ -356,6 +360,14 @@ static bool host_reads(sim_pipe *p)
     return true;
 }
 
+/* Where the features begin, 0: nowhere in it. */
+static size_t offers_at(s2s_span out)
+{
+    static const char tag[] = "<stream:features>";
+    const char *at = memmem(out.ptr, out.len, tag, sizeof tag - 1);
+    return at != NULL ? (size_t)(at - out.ptr) + sizeof tag - 1 : 0;
+}
+
 static bool host_writes(sim_pipe *p)
 {
     sim_end *e = p->end;
@@ -368,7 +380,10 @@ static bool host_writes(sim_pipe *p)
     }
     size_t room = SIM_KERNEL + 1 - s2s_buf_span(&p->back).len;
     size_t n = out.len < room ? out.len : room;
+    size_t features = e->host->features != NULL ? offers_at(out) : 0;
+    if (features > 0) n = features;
     S2S_ASSERT(s2s_buf_put(&p->back, (s2s_span){out.ptr, n}) == S2S_E_OK);
+    if (features > 0) S2S_ASSERT(s2s_buf_put(&p->back, s2s_span_of(e->host->features)) == S2S_E_OK);
     s2s_stream_sent(e->st, n);
     return true;
 }

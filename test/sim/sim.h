@@ -82,9 +82,14 @@ struct sim_host {
     unsigned resumed, full; /* handshakes */
     sim_prove prove;
     const char *prove_cond;
-    unsigned proves; /* db:results it was asked to believe */
+    unsigned proves;      /* db:results it was asked to believe */
+    const char *features; /* XML: what it offers besides; NULL: nothing */
     /* as one that connects */
     bool uses_external;
+    bool keyless;         /* sends no keys */
+    s2s_proof proved_by;  /* what was believed last */
+    s2s_err told;         /* the first no it heard */
+    char told_cond[48];   /* ... and its condition */
     bool connects_direct; /* TLS comes first, on our common port */
     bool at_direct_door;  /* ... or where only that is spoken */
     bool one_conn;        /* all pairs over one connection */
@@ -93,6 +98,7 @@ struct sim_host {
     bool hides;           /* does not answer questions about its keys */
     /* its certificate; it shows one when n_names > 0 */
     s2s_err trust;
+    bool pinned; /* its key is among the pins that policy knows */
     s2s_domain names[SIM_MAX];
     size_t n_names;
     /* its program and its machine */

@@ -120,6 +120,7 @@ sim_end *sim_end_new(sim_host *h, sim_pipe *p, bool direct, const s2s_domain *fr
         e->to = config.to = *to;
         config.tls = h->tls;
         config.try_external = h->uses_external;
+        config.allow_dialback = !h->keyless;
     }
     e->st = s2s_stream_new(&config);
     S2S_ASSERT(e->st != NULL);
@@ -287,9 +288,28 @@ static void answer_auth(sim_end *e)
         s2s_stream_answer_auth(e->st, accepts, accepts ? NULL : "not-authorized");
 }
 
-static void act(sim_end *e, const s2s_event *ev)
+/* Of what it tried for a pair, not of questions about keys. */
+static void hear_no(const sim_end *e, const s2s_event *ev)
 {
     sim_host *h = e->host;
+    if (e->role != S2S_INITIATING || e->asks_for != 0 || h->told != S2S_E_OK) return;
+    h->told = ev->err;
+    snprintf(h->told_cond, sizeof h->told_cond, "%.*s", (int)ev->cond.len, ev->cond.ptr);
+}
+
+static void pair_open(sim_end *e, const s2s_event *ev)
+{
+    sim_host *h = e->host;
+    if (e->role == S2S_INITIATING) {
+        h->proved_by = ev->proof;
+        send_pending(e);
+    } else if (h->closes_when_proved) {
+        close_end(e);
+    }
+}
+
+static void act(sim_end *e, const s2s_event *ev)
+{
     switch (ev->kind) {
     case S2S_EV_HEAD:
         if (e->role == S2S_RECEIVING) answer_head(e, ev);
@@ -300,17 +320,17 @@ static void act(sim_end *e, const s2s_event *ev)
     case S2S_EV_CHECK_KEY: check_key(e, ev); return;
     case S2S_EV_MAKE_KEY: make_key(e, ev); return;
     case S2S_EV_VERIFY_ANSWER: verified(e, ev); return;
-    case S2S_EV_PAIR_OPEN:
-        if (e->role == S2S_INITIATING) send_pending(e);
-        if (e->role == S2S_RECEIVING && h->closes_when_proved) close_end(e);
-        return;
+    case S2S_EV_PAIR_OPEN: pair_open(e, ev); return;
+    case S2S_EV_PAIR_REFUSED: hear_no(e, ev); return;
     case S2S_EV_STANZA:
     case S2S_EV_STANZA_REFUSED: remember(e, ev->stanza); return;
-    case S2S_EV_CLOSED:
-    case S2S_EV_DEAD: close_end(e); return;
+    case S2S_EV_DEAD:
+        hear_no(e, ev);
+        close_end(e);
+        return;
+    case S2S_EV_CLOSED: close_end(e); return;
     case S2S_EV_NONE:
     case S2S_EV_READY:
-    case S2S_EV_PAIR_REFUSED:
     case S2S_EV_NOTE: return;
     }
 }

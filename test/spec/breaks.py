@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""breaks.py - proves that dialogues notice: breaks the code, row by row, and runs the dialogues that show the row.
+"""breaks.py - proves that tests notice: breaks the code, row by row, and runs the dialogues that show the row; and breaks what
+decides by policy, and runs the matrix.
 
-   test/spec/breaks.py [ROW...]      TAP; in a copy of the tree, which is removed at the end
+   test/spec/breaks.py [ROW...]      TAP; in a copy of the tree, which is removed at the end. ROW matrix: those of the matrix
 
 Not part of ./dev test: each break is a build.
 """
@@ -15,7 +16,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 IN = "src/s2s/handshake_receiving.def"
-# (row, file, what stands there, what shall, the dialogues that must fail, "sim" or "real")
+# (row, file, what stands there, what shall, the dialogues that must fail, "sim" or "real"); matrix: tests of sim_matrix
 BREAKS = [
     ("R6120-4.3.5-c", IN, "ROW(PROVING, STANZA, ALWAYS, NEVER, END_BEFORE_AUTH, DEAD)",
      "ROW(PROVING, STANZA, ALWAYS, NEVER, NOTHING, SAME)", ["stanza-before-tls", "stanza-before-proof"], "sim"),
@@ -49,6 +50,25 @@ BREAKS = [
     ("R9525-6.3-b", "src/io/judge.c", "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |", "0 |", ["cert-wildcard-part"], "real"),
     ("X0220-2.2.2-b", "src/io/key.c", "s2s_domain_span(receiving), S2S_LIT(\" \"),", "((void)receiving, S2S_LIT(\"x\")), S2S_LIT(\" \"),",
      ["message-out-dialback"], "real"),
+    # a certificate counts whatever `proof` says
+    ("matrix", "src/fed/outside.c",
+     "    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_SHOWN) == 0) return false;\n", "",
+     ["in_by_starttls", "in_by_starttls_or_nothing", "in_by_direct_tls"], "matrix"),
+    # what the peer shows is not looked at before we write to it
+    ("matrix", "src/fed/link_stream.c", "if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)", "if (false)",
+     ["out_by_starttls", "out_by_starttls_or_nothing", "out_by_direct_tls"], "matrix"),
+    # what may be need not be, though nothing can be proved in clear
+    ("matrix", "src/fed/config.c", "p->tls == S2S_TLS_OPTIONAL && !in_clear ? S2S_TLS_REQUIRED : p->tls", "(void)in_clear, p->tls",
+     ["in_by_clear", "in_by_starttls", "out_by_clear"], "matrix"),
+    # dialback is offered where policy has it not
+    ("matrix", "src/fed/outside.c", "bool dialback = h->from.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;",
+     "bool dialback = true;", ["in_by_starttls", "in_by_direct_tls"], "matrix"),
+    # TLS is not demanded of what connects
+    ("matrix", "src/fed/outside.c", "fed_receive_answer(c, &h->to, tls, external, dialback);",
+     "(void)tls, fed_receive_answer(c, &h->to, S2S_TLS_OPTIONAL, external, dialback);", ["in_by_clear"], "matrix"),
+    # direct TLS where policy wants none
+    ("matrix", "src/fed/link.c", "fed_link_tls_level(t) == S2S_TLS_NONE) fed_plan_without_direct(p);", "false) fed_plan_without_direct(p);",
+     ["out_by_direct_tls"], "matrix"),
 ]
 
 
@@ -71,13 +91,20 @@ class Copy:
             raise SystemExit(f"the copy does not build: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
     def makes(self):
-        return run(["ninja", "-C", self.build, "causeway", "causeway-simd"], self.folder).returncode == 0
+        return run(["ninja", "-C", self.build, "causeway", "causeway-simd", "sim_matrix"], self.folder).returncode == 0
 
     def failing(self, names, where):
-        """Those of the dialogues that fail."""
+        """Those of the dialogues, or of the matrix's tests, that fail."""
+        if where == "matrix":
+            return self.failing_parts()
         done = run(["/usr/bin/python3", "-W", "ignore", "test/script/run.py", "--only", where, "--sim",
                     os.path.join(self.build, "test/causeway-simd"), "--causeway",
                     os.path.join(self.build, "src/app/causeway"), *names], self.folder)
+        return [line.split(" - ")[1].split(" ")[0] for line in done.stdout.splitlines() if line.startswith("not ok")]
+
+    def failing_parts(self):
+        done = subprocess.run([os.path.join(self.build, "test/sim_matrix")], cwd=self.folder, capture_output=True, text=True,
+                              check=False, env=dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP"))
         return [line.split(" - ")[1].split(" ")[0] for line in done.stdout.splitlines() if line.startswith("not ok")]
 
     def broken(self, file, old, new):
@@ -108,7 +135,9 @@ def prove(copy, row, file, old, new, names, where):
     try:
         if not copy.makes():
             return "does not build when broken"
-        silent = [n for n in names if n not in copy.failing([n], where)]
+        runs = [names] if where == "matrix" else [[n] for n in names]
+        noticed = [n for each in runs for n in copy.failing(each, where)]
+        silent = [n for n in names if n not in noticed]
         return f"not noticed by {silent}" if silent else ""
     finally:
         copy.mend(file, text)

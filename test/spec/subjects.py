@@ -18,6 +18,7 @@ from servers import Ejabberd, Prosody, Server  # noqa: E402
 DOMAINS = ["server.example", "second.example"]
 NETWORK = "10.77.9"
 TESTER, DNS = f"{NETWORK}.1", f"{NETWORK}.1"
+DIRECT = 5270  # where TLS comes first
 
 
 class Certificate:
@@ -38,7 +39,9 @@ def version_of(package):
 def prosody(host, leaf):
     server = Prosody(host, DOMAINS, dns=DNS, s2s_secure_auth=False, s2s_require_encryption=True,
                      modules_enabled=[*Prosody.MODULES, "smacks", "s2s_bidi"], modules_disabled=[],
+                     s2s_direct_tls_ports=[DIRECT],
                      ssl={"key": leaf.key, "certificate": leaf.cert, "cafile": leaf.ca, "capath": False})
+    server.DIRECT = DIRECT
     return server, f"Prosody {version_of('prosody')}"
 
 
@@ -47,7 +50,9 @@ def ejabberd(host, leaf):
     server = Ejabberd(host, DOMAINS, dns=DNS, s2s_use_starttls="required", certfiles=[leaf.both], ca_file=leaf.ca,
                       s2s_cafile=leaf.ca, listen=[
                           {"port": 5222, "ip": "::", "module": "ejabberd_c2s", "access": "c2s"},
-                          {"port": 5269, "ip": "::", "module": "ejabberd_s2s_in", "max_stanza_size": 524288}])
+                          {"port": 5269, "ip": "::", "module": "ejabberd_s2s_in", "max_stanza_size": 524288},
+                          {"port": DIRECT, "ip": "::", "module": "ejabberd_s2s_in", "max_stanza_size": 524288, "tls": True}])
+    server.DIRECT = DIRECT
     return server, f"ejabberd {version_of('ejabberd')}"
 
 
@@ -119,7 +124,7 @@ def jabberd2(host, leaf):
 class Causeway(Server):
     """Causeway with our small local server behind it, both on one host; the inside is its loopback."""
 
-    TITLE, LOG, DIRECT = "Causeway", "output.log", 5270
+    TITLE, LOG, DIRECT = "Causeway", "output.log", DIRECT
     INSIDE, INNER = "127.0.0.5", "127.0.0.10"
 
     def __init__(self, host, domains, leaf):
@@ -127,7 +132,7 @@ class Causeway(Server):
         import yaml
         self.inner = None
         settings = {
-            "listen": {"outside": [f"{self.address}:5269"], "direct_tls": [f"{self.address}:5270"],
+            "listen": {"outside": [f"{self.address}:5269"], "direct_tls": [f"{self.address}:{DIRECT}"],
                        "inside": [f"{self.INSIDE}:5269"],
                        "admin": host.path("admin.sock")},
             "domains": {d: {"server": "inner", "certificate": leaf.cert, "key": leaf.key} for d in domains},

@@ -36,7 +36,7 @@ class Polite:
 class Walks:
     NAMES = ("outside-tls", "outside-external", "outside-dialback", "answer-tls", "answer-external", "provoke", "echo",
              "echo-again", "ended", "after-injection", "answer", "verdict",
-             "another-key", "in-order", "outside-direct", "came-not")
+             "another-key", "in-order", "outside-direct", "answer-direct", "accept", "came-not")
 
     def __init__(self, case):
         self.case, self.keys, self.polite, self.count = case, {}, {}, 0
@@ -118,6 +118,15 @@ class Walks:
     def answer_external(self, conn, local, remote):
         """The remote accepts the server: by its certificate when the server wants that, else its key."""
         self.answer_tls(conn, local, remote, "ok", remote)
+        self.accept(conn, local, remote)
+
+    def answer_direct(self, conn, local, remote, trust="none", *words):
+        """The same where TLS comes first, up to our header."""
+        self.say(f"{conn} tls {trust} {' '.join(words)}", f"{conn}< head from={local} to={remote} version=1.0",
+                 f"{conn}> head from={remote} to={local} id={conn}first")
+
+    def accept(self, conn, local, remote):
+        """Features, and whichever proof the server gives."""
         self.say(f"{conn}> {EXTERNAL_AND_DIALBACK}")
         kind, element = self.next_but_verify(conn)
         if kind == "element" and element.name == SASL + " auth":

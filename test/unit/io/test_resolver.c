@@ -468,6 +468,7 @@ static void half_an_answer_is_enough_after_a_while(void **state)
     for (size_t i = 0; i < sizeof LATE / sizeof LATE[0]; i++) {
         const late *l = &LATE[i];
         scene *s = *state;
+        assert_int_equal(s->settings.family_ms, 50); /* rows: R8305-3 */
         start_holding(s, l);
         if (l->what == IO_ASK_SRV)
             s->settings.service_ms = 1;
