@@ -60,6 +60,7 @@ def pinned_out(daemon):
         raise Mismatch(f"proved by {pair['proof']}")
     far.cut()
     far.context = server_context(daemon, PEER)  # of the authority we trust, with the right name
+    until("the cut is noticed", lambda: not [k for k in daemon.status()["links"] if k["theirs"] == PEER and k["role"] == "initiating"])
     inner.send(f"<message from='u@loc.example' to='v@{PEER}' id='m2'><body>x</body></message>".encode())
     until("it has come back", lambda: daemon.ledgers()["outbound"]["bounced"] == 1)
     if far.has("m2"):
