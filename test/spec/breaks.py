@@ -55,7 +55,7 @@ BREAKS = [
      "    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_SHOWN) == 0) return false;\n", "",
      ["in_by_starttls", "in_by_starttls_or_nothing", "in_by_direct_tls"], "matrix"),
     # what the peer shows is not looked at before we write to it
-    ("matrix", "src/fed/link_stream.c", "if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)", "if (false)",
+    ("matrix", "src/fed/link_stream.c", "if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)", "if (!proved && proofs == 0)",
      ["out_by_starttls", "out_by_starttls_or_nothing", "out_by_direct_tls"], "matrix"),
     # what may be need not be, though nothing can be proved in clear
     ("matrix", "src/fed/config.c", "p->tls == S2S_TLS_OPTIONAL && !in_clear ? S2S_TLS_REQUIRED : p->tls", "(void)in_clear, p->tls",
