@@ -18,8 +18,17 @@ typedef struct s2s_stream s2s_stream;
 
 typedef enum s2s_role { S2S_INITIATING, S2S_RECEIVING } s2s_role;
 typedef enum s2s_tls_level { S2S_TLS_NONE, S2S_TLS_OPTIONAL, S2S_TLS_REQUIRED } s2s_tls_level;
-typedef enum s2s_proof { S2S_PROOF_NONE, S2S_PROOF_CERTIFICATE, S2S_PROOF_DIALBACK } s2s_proof;
-const char *s2s_proof_name(s2s_proof proof); /* "none" "certificate" "dialback" */
+/* How a pair was proved. The core itself knows EXTERNAL (certificate) and dialback; the others are certificates too, whose
+ * owner was found otherwise than by an authority, by whoever judged them. */
+typedef enum s2s_proof {
+    S2S_PROOF_NONE,
+    S2S_PROOF_CERTIFICATE,
+    S2S_PROOF_DIALBACK,
+    S2S_PROOF_DANE,
+    S2S_PROOF_POSH,
+    S2S_PROOF_PIN
+} s2s_proof;
+const char *s2s_proof_name(s2s_proof proof); /* "none" "certificate" "dialback" ... */
 
 typedef struct s2s_stream_config {
     s2s_role role;

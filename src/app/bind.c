@@ -52,9 +52,11 @@ const fed_world app_world = {
     .random = random_octets,
     .wake_at = wake_at,
     .resolve = app_bind_resolve,
+    .posh = app_bind_posh,
     .dial = app_bind_dial,
     .start_tls = app_bind_start_tls,
     .judge = app_bind_judge,
+    .found = app_bind_found,
     .flush = app_bind_flush,
     .pause = app_bind_pause,
     .acked = app_bind_acked,
@@ -103,6 +105,7 @@ const char *app_bind_fed(app_bind *b)
 
 void app_bind_close_dns(app_bind *b)
 {
+    app_bind_close_fetches(b);
     if (b->resolver) io_resolver_free(b->resolver);
     b->resolver = NULL;
     for (size_t i = 0; i < b->n_answerers; i++)
@@ -117,6 +120,7 @@ void app_bind_fini(app_bind *b)
     app_bind_close_dns(b);
     if (b->loop) io_timer_clear(b->loop, &b->wake);
     io_sessions_free(b->sessions);
+    io_keys_free(b->keys);
     if (b->tls[FED_INSIDE] != b->tls[FED_OUTSIDE]) io_tls_free(b->tls[FED_INSIDE]);
     io_tls_free(b->tls[FED_OUTSIDE]);
     for (size_t i = 0; i < APP_SIDES; i++)

@@ -6,16 +6,19 @@
  *   bind.c       the table, time, keys, log, and the object's life
  *   bind_conn.c  connections: accepted, dialled, their bytes, TLS and ends
  *   bind_dns.c   questions to the resolver, and the DNS answers the local servers get
+ *   bind_posh.c  documents of POSH
  *   bind_tls.c   certificates of ours, and whom we trust */
 #ifndef APP_BIND_H
 #define APP_BIND_H
 
 #include "app/fedconf.h"
 #include "app/log.h"
+#include "app/posh.h"
 #include "fed/fed.h"
 #include "io/answerer.h"
 #include "io/conn.h"
 #include "io/key.h"
+#include "io/keys.h"
 #include "io/loop.h"
 #include "io/resolver.h"
 #include "io/tls.h"
@@ -36,7 +39,10 @@ typedef struct app_bind {
     X509_STORE *store[APP_SIDES];
     io_verdicts *verdicts[APP_SIDES]; /* each store's */
     io_sessions *sessions;
+    io_keys *keys; /* of remote domains */
     io_resolver *resolver;
+    io_fetches *fetches; /* NULL: no peer may be proved by POSH */
+    app_posh *posh;
     io_resolver_settings resolver_settings;
     io_answerer **answerers;
     size_t n_answerers;
@@ -53,6 +59,7 @@ const char *app_bind_tls(app_bind *b);
  * connects, for all domains that show it. Connections that are up keep theirs. NULL, or what is wrong (half a sentence; lives for ever): then the one before is shown still. */
 const char *app_bind_certificate(app_bind *b, size_t i);
 const char *app_bind_resolver(app_bind *b);
+const char *app_bind_fetches(app_bind *b); /* after both */
 const char *app_bind_secret(app_bind *b);
 const char *app_bind_fed(app_bind *b); /* last */
 /* No more questions and answers: only after fed has drained. */
@@ -63,10 +70,14 @@ void app_bind_fini(app_bind *b); /* ends every connection abruptly */
 void app_bind_accept(app_bind *b, fed_side side, bool direct, int fd, const io_addr *peer);
 
 /* ---- of the parts ---- */
-void app_bind_resolve(void *w, uint64_t ticket, fed_query what, const s2s_domain *name);
+#define APP_TICKET_POSH (UINT64_C(1) << 63) /* of questions to the resolver: not fed's */
+void app_bind_posh(void *w, uint64_t ticket, const s2s_domain *domain);
+void app_bind_close_fetches(app_bind *b);
+void app_bind_resolve(void *w, uint64_t ticket, const fed_ask *ask);
 void *app_bind_dial(void *w, fed_conn *c, fed_side side, const fed_addr *to);
 void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask);
-s2s_err app_bind_judge(void *w, void *io, const s2s_domain *reference, fed_side side);
+s2s_err app_bind_judge(void *w, void *io, const fed_judge_ask *ask, s2s_proof *proof);
+void app_bind_found(void *w, void *io, const s2s_domain *domain, s2s_proof proof);
 void app_bind_flush(void *w, void *io);
 void app_bind_pause(void *w, void *io, bool paused);
 uint64_t app_bind_acked(void *w, void *io);

@@ -5,6 +5,7 @@
 
 #include "app/arena.h"
 #include "app/bind.h"
+#include "io/dane.h"
 
 /* fed's handle of a connection. Dies in `lost`, or in close. */
 typedef struct handle {
@@ -170,38 +171,102 @@ void app_bind_start_tls(void *w, void *io, const fed_tls_ask *ask)
 }
 
 /* Policies and peers of the settings stand in one order. */
-static const app_peer *peer_of(const app_bind *b, const s2s_domain *remote)
+static const app_pins *pins_of(const app_bind *b, const fed_policy *policy)
 {
-    return &b->settings->peers[fed_config_policy(b->config, remote) - b->config->policies];
+    return &b->settings->peers[policy - b->config->policies].pins;
+}
+
+static s2s_err judge_dane(const SSL *ssl, const fed_judge_ask *ask, char detail[128])
+{
+    const io_judge_ask chain = io_judge_ask_of(ssl, NULL, ask->domain);
+    io_tlsa *tlsa = app_take(ask->n_tlsa * sizeof *tlsa);
+    for (size_t i = 0; i < ask->n_tlsa; i++)
+        tlsa[i] = (io_tlsa){ask->tlsa[i].usage, ask->tlsa[i].selector, ask->tlsa[i].matching,
+                            ask->tlsa[i].data};
+    const io_dane_ask dane = {tlsa, ask->n_tlsa, ask->hosts, ask->n_hosts};
+    s2s_err err = io_dane_judge(&chain, &dane, detail);
+    free(tlsa);
+    return err;
+}
+
+static s2s_err judge_posh(X509 *leaf, const fed_judge_ask *ask, char detail[128])
+{
+    io_posh_print *prints = app_take(ask->n_prints * sizeof *prints);
+    for (size_t i = 0; i < ask->n_prints; i++) {
+        prints[i].len = ask->prints[i].len;
+        memcpy(prints[i].digest, ask->prints[i].digest, sizeof prints[i].digest);
+    }
+    s2s_err err = io_posh_judge(leaf, prints, ask->n_prints, 0, detail);
+    free(prints);
+    return err;
+}
+
+/* By an authority; the domain's own name, or that of a host the DNS leads to securely. */
+static s2s_err judge_chain(io_verdicts *v, const SSL *ssl, const fed_judge_ask *ask,
+                           char detail[128])
+{
+    s2s_err err = io_verdicts_judge_ssl(v, ssl, ask->domain, detail);
+    for (size_t i = 0; i < ask->n_hosts && err == S2S_E_CERT_NAME; i++)
+        err = io_verdicts_judge_ssl(v, ssl, &ask->hosts[i], detail);
+    return err;
 }
 
 /* A key of the peer's pins is as good as a certificate of an authority; where only pins count, nothing else is. */
-static s2s_err judge(const app_bind *b, const SSL *ssl, const s2s_domain *reference, fed_side side,
+static s2s_err judge(const app_bind *b, const SSL *ssl, const fed_judge_ask *ask, s2s_proof *proof,
                      char detail[128])
 {
-    const app_peer *peer = peer_of(b, reference);
+    const fed_policy *policy = fed_config_policy(b->config, ask->domain);
     X509 *leaf = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
     io_pin pin;
     if (!leaf) return S2S_E_CERT_MISSING;
-    if (side == FED_OUTSIDE && (peer->proofs & FED_PROOF_PIN) != 0) {
+    if (ask->side == FED_OUTSIDE && (policy->proofs & FED_PROOF_PIN) != 0) {
+        const app_pins *pins = pins_of(b, policy);
         if (!io_pin_of(leaf, &pin)) return S2S_E_NOMEM;
-        if (io_pin_is_among(&pin, peer->pins.item, peer->pins.n)) return S2S_E_OK;
+        *proof = S2S_PROOF_PIN;
+        if (io_pin_is_among(&pin, pins->item, pins->n)) return S2S_E_OK;
         io_pin_print(&pin, detail);
-        if ((peer->proofs & FED_PROOF_CERTIFICATE) == 0) return S2S_E_CERT_PIN;
+        if ((policy->proofs & ~(unsigned)(FED_PROOF_PIN | FED_PROOF_DIALBACK)) == 0)
+            return S2S_E_CERT_PIN;
     }
-    return io_verdicts_judge_ssl(b->verdicts[side], ssl, reference, detail);
+    if (ask->n_tlsa > 0) {
+        *proof = S2S_PROOF_DANE;
+        return judge_dane(ssl, ask, detail);
+    }
+    if (ask->n_prints > 0) {
+        *proof = S2S_PROOF_POSH;
+        return judge_posh(leaf, ask, detail);
+    }
+    *proof = S2S_PROOF_CERTIFICATE;
+    return judge_chain(b->verdicts[ask->side], ssl, ask, detail);
 }
 
-s2s_err app_bind_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
+s2s_err app_bind_judge(void *w, void *io, const fed_judge_ask *ask, s2s_proof *proof)
 {
     const app_bind *b = w;
     const handle *h = io;
     char detail[128] = "";
-    s2s_err err = judge(b, io_conn_ssl(h->io), reference, side, detail);
+    s2s_err err = judge(b, io_conn_ssl(h->io), ask, proof, detail);
     if (err != S2S_E_OK)
-        app_log_say(b->log, FED_DEBUG, "certificate", "domain", reference->text, "why",
+        app_log_say(b->log, FED_DEBUG, "certificate", "domain", ask->domain->text, "why",
                     s2s_err_of(err)->name, "detail", detail, NULL);
     return err;
+}
+
+/* Another key than the last one is told (attack 83): a certificate was renewed with a new one, or somebody is in between. */
+void app_bind_found(void *w, void *io, const s2s_domain *domain, s2s_proof proof)
+{
+    const app_bind *b = w;
+    const SSL *ssl = io_conn_ssl(((const handle *)io)->io);
+    X509 *leaf = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    io_keys_entry now = {.good = proof != S2S_PROOF_NONE}, before;
+    char old[IO_PIN_TEXT], new[IO_PIN_TEXT], peer[IO_ADDR_TEXT];
+    if (!leaf || !io_pin_of(leaf, &now.pin)) return;
+    if (!io_keys_changed(b->keys, domain, &now, &before)) return;
+    app_log_say(b->log, now.good ? FED_NOTICE : FED_WARN, "peer_key_changed", "domain",
+                domain->text, "peer", io_addr_print(io_conn_peer(((const handle *)io)->io), peer),
+                "old", io_pin_print(&before.pin, old), "old_good", before.good ? "yes" : "no",
+                "new", io_pin_print(&now.pin, new), "good", now.good ? "yes" : "no", "proof",
+                s2s_proof_name(proof), NULL);
 }
 
 void app_bind_flush(void *w, void *io)

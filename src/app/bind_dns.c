@@ -9,17 +9,33 @@
 
 /* ---- the resolver ---- */
 
-void app_bind_resolve(void *w, uint64_t ticket, fed_query what, const s2s_domain *name)
+static io_question question_of(fed_query query)
+{
+    switch (query) {
+    case FED_QUERY_SRV: return IO_ASK_SRV;
+    case FED_QUERY_ADDR: return IO_ASK_ADDR;
+    case FED_QUERY_TLSA: break;
+    }
+    return IO_ASK_TLSA;
+}
+
+void app_bind_resolve(void *w, uint64_t ticket, const fed_ask *ask)
 {
     const app_bind *b = w;
-    io_resolver_ask(b->resolver, ticket, what == FED_QUERY_SRV ? IO_ASK_SRV : IO_ASK_ADDR, name);
+    const io_query query = {question_of(ask->query), ask->name, ask->port};
+    io_resolver_ask(b->resolver, ticket, &query);
 }
 
 static void answered(void *ctx, uint64_t ticket, const io_dns_answer *a)
 {
     const app_bind *b = ctx;
+    if (ticket & APP_TICKET_POSH) {
+        app_posh_resolved(b->posh, ticket & ~APP_TICKET_POSH, a->addr, a->n_addr);
+        return;
+    }
     fed_srv *srv = app_take(a->n_srv * sizeof *srv);
     fed_addr *addr = app_take(a->n_addr * sizeof *addr);
+    fed_tlsa *tlsa = app_take(a->n_tlsa * sizeof *tlsa);
     for (size_t i = 0; i < a->n_srv; i++)
         srv[i] = (fed_srv){.priority = a->srv[i].priority,
                            .weight = a->srv[i].weight,
@@ -28,19 +44,25 @@ static void answered(void *ctx, uint64_t ticket, const io_dns_answer *a)
                            .direct = a->srv[i].direct};
     for (size_t i = 0; i < a->n_addr; i++)
         addr[i] = app_addr_to_fed(&a->addr[i]);
+    for (size_t i = 0; i < a->n_tlsa; i++)
+        tlsa[i] =
+            (fed_tlsa){a->tlsa[i].usage, a->tlsa[i].selector, a->tlsa[i].matching, a->tlsa[i].data};
     const fed_dns out = {.err = a->err,
                          .secure = a->secure,
                          .ttl = a->ttl,
                          .srv = srv,
                          .n_srv = a->n_srv,
                          .addr = addr,
-                         .n_addr = a->n_addr};
+                         .n_addr = a->n_addr,
+                         .tlsa = tlsa,
+                         .n_tlsa = a->n_tlsa};
     if (a->err != S2S_E_OK && a->detail[0])
         app_log_say(b->log, FED_DEBUG, "dns_failed", "why", s2s_err_of(a->err)->name, "detail",
                     a->detail, NULL);
     fed_on_dns(b->fed, ticket, &out);
     free(srv);
     free(addr);
+    free(tlsa);
 }
 
 /* "10.0.0.1@53", as libunbound writes it. */

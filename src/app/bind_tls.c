@@ -105,6 +105,14 @@ static const char *make_verdicts(app_bind *b)
     return NULL;
 }
 
+enum { KEYS = 8192 /* domains, some 50 octets each */ };
+
+static const char *make_keys(app_bind *b)
+{
+    b->keys = io_keys_new(KEYS);
+    return b->keys ? NULL : "out of memory";
+}
+
 static const char *make_sessions(app_bind *b)
 {
     io_sessions_limits limits;
@@ -125,6 +133,7 @@ const char *app_bind_tls(app_bind *b)
     const char *why = add_domains(b);
     if (!why) why = add_inside(b);
     if (!why) why = make_sessions(b);
+    if (!why) why = make_keys(b);
     if (!why) why = load_store(b, s->ca, &b->store[FED_OUTSIDE]);
     if (!why && s->inside_ca)
         why = load_store(b, s->inside_ca, &b->store[FED_INSIDE]);

@@ -68,8 +68,8 @@ static const fed_policy *policies(app_settings *s)
         out[i] = (fed_policy){.match = p->match,
                               .domain = p->domain,
                               .allow = p->allow,
-                              .tls = (s2s_tls_level)p->tls,
-                              .proofs = p->proofs,
+                              .tls = app_peer_tls(p),
+                              .proofs = app_peer_proofs(p),
                               .max_stanza = p->max_stanza,
                               .rate = p->rate};
     }
@@ -90,6 +90,7 @@ void app_fed_config_fill(app_settings *s, const fed_addr *own, size_t n_own, fed
                         .n_own = n_own,
                         .inside_name = s->inside_target,
                         .limits = s->limits,
-                        .doubt = (fed_doubt)s->doubt};
+                        .doubt = (fed_doubt)s->doubt,
+                        .dnssec = s->anchor != NULL};
     fed_config_index(out, app_arena_take(s->arena, fed_config_index_size(out)));
 }

@@ -223,6 +223,7 @@ static const char *load_all(app_daemon *d)
     if (!why && !d->renew) why = "out of memory";
     if (!why) why = app_bind_tls(&d->bind);
     if (!why) why = app_bind_resolver(&d->bind);
+    if (!why) why = app_bind_fetches(&d->bind);
     if (!why) why = app_bind_fed(&d->bind);
     if (why || d->admin_fd < 0) return why;
     d->admin = app_admin_new(io_loop_uv(d->bind.loop), d->admin_fd, d->settings->admin, &desk);

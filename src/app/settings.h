@@ -47,6 +47,16 @@ typedef struct app_pins {
     size_t n;
 } app_pins;
 
+/* The words of peers.*.tls, in their order. */
+typedef enum app_tls {
+    APP_TLS_NONE,
+    APP_TLS_MAY,
+    APP_TLS_ENCRYPT,
+    APP_TLS_VERIFY,
+    APP_TLS_DANE,
+    APP_TLS_PIN
+} app_tls;
+
 typedef enum app_recursion {
     APP_RECURSION_AUTO,
     APP_RECURSION_YES,
@@ -78,8 +88,8 @@ typedef struct app_peer {
     s2s_domain domain;
     const app_node *key, *node; /* NULL: made up from the defaults */
     bool allow;
-    int tls;         /* s2s_tls_level */
-    unsigned proofs; /* FED_PROOF_* */
+    int tls;         /* app_tls */
+    unsigned proofs; /* FED_PROOF_*, as written */
     app_pins pins;
     uint64_t rate;
     size_t max_stanza;
@@ -118,6 +128,10 @@ typedef struct app_settings {
     int log_level; /* fed_level */
     int doubt;     /* fed_doubt */
 } app_settings;
+
+/* What tls demands of the connection itself, and which of its proofs it lets count (FED_PROOF_*; dane and pin count unwritten). */
+s2s_tls_level app_peer_tls(const app_peer *p);
+unsigned app_peer_proofs(const app_peer *p);
 
 /* Reads the file and checks all that can be checked in it alone. NULL when anything was refused; `problems`
  * then says all of it. Warnings alone do not refuse. */

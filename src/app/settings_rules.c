@@ -144,7 +144,7 @@ static void check_certificate_given(app_reader *r, const app_domain *d)
                    "%s has a key but no certificate", d->name.text);
     if (d->shown != APP_NO_DOMAIN) return;
     const char *hint = "give it a certificate, or give one to a parent domain that covers it";
-    if (s->peers[0].tls == S2S_TLS_REQUIRED && s->peers[0].allow)
+    if (app_peer_tls(&s->peers[0]) == S2S_TLS_REQUIRED && s->peers[0].allow)
         app_refuse(r->problems, d->key->at, hint,
                    "%s has no certificate, and TLS is required of peers \"*\"", d->name.text);
     else
@@ -252,19 +252,91 @@ static bool is_ours(const app_settings *s, const s2s_domain *d)
     return false;
 }
 
+s2s_tls_level app_peer_tls(const app_peer *p)
+{
+    switch ((app_tls)p->tls) {
+    case APP_TLS_NONE: return S2S_TLS_NONE;
+    case APP_TLS_MAY: return S2S_TLS_OPTIONAL;
+    case APP_TLS_ENCRYPT:
+    case APP_TLS_VERIFY:
+    case APP_TLS_DANE:
+    case APP_TLS_PIN: break;
+    }
+    return S2S_TLS_REQUIRED;
+}
+
+unsigned app_peer_proofs(const app_peer *p)
+{
+    switch ((app_tls)p->tls) {
+    case APP_TLS_NONE:
+    case APP_TLS_MAY:
+    case APP_TLS_ENCRYPT: break;
+    case APP_TLS_VERIFY: return p->proofs & ~(unsigned)FED_PROOF_DIALBACK;
+    case APP_TLS_DANE: return FED_PROOF_DANE;
+    case APP_TLS_PIN: return FED_PROOF_PIN;
+    }
+    return p->proofs;
+}
+
+static bool says(const app_peer *p, const char *name)
+{
+    return p->node->kind == APP_MAP && app_node_get(p->node, name) != NULL;
+}
+
+/* tls and proof, both of them written, that do not go together. */
+static void check_tls(app_reader *r, const app_peer *p)
+{
+    if (!p->allow) return;
+    const app_mark at = option_mark(p->key, p->node, says(p, "proof") ? "proof" : "tls");
+    if (p->tls == APP_TLS_NONE && (p->proofs & FED_PROOF_DIALBACK) == 0)
+        app_refuse(r->problems, at, "tls: encrypt",
+                   "peer %s can only be proved by certificate, but its tls is none", p->key->text);
+    else if (p->tls == APP_TLS_VERIFY && app_peer_proofs(p) == 0)
+        app_refuse(r->problems, at, "proof: certificate, or tls: encrypt",
+                   "peer %s is only proved by dialback, which is no proof where tls is verify",
+                   p->key->text);
+    else if ((p->tls == APP_TLS_PIN || p->tls == APP_TLS_DANE) && says(p, "tls") &&
+             says(p, "proof") && p->proofs != app_peer_proofs(p))
+        app_refuse(r->problems, at, "leave proof out, or write tls: encrypt",
+                   "peer %s has other proofs, which do not count where tls is %s", p->key->text,
+                   p->tls == APP_TLS_PIN ? "pin" : "dane");
+}
+
+static bool says_dane(const app_peer *p)
+{
+    const app_node *proof = p->node->kind == APP_MAP ? app_node_get(p->node, "proof") : NULL;
+    if (!proof) return false;
+    if (proof->kind == APP_SCALAR) return strcmp(proof->text, "dane") == 0;
+    for (size_t i = 0; i < proof->n; i++)
+        if (proof->item[i]->kind == APP_SCALAR && strcmp(proof->item[i]->text, "dane") == 0)
+            return true;
+    return false;
+}
+
+/* DANE without an anchor is no proof: that may be all that is wanted where it stands beside others, or a mistake. */
+static void check_dane(app_reader *r, const app_peer *p)
+{
+    if (r->settings->anchor || (app_peer_proofs(p) & FED_PROOF_DANE) == 0 || !p->allow) return;
+    const app_mark at = option_mark(p->key, p->node, says(p, "proof") ? "proof" : "tls");
+    const char *hint = "dns: {anchor: /usr/share/dns/root.key}";
+    if (app_peer_proofs(p) == FED_PROOF_DANE)
+        app_refuse(r->problems, at, hint,
+                   "peer %s can only be proved by DANE, which needs dns.anchor", p->key->text);
+    else if (says_dane(p))
+        app_warn(r->problems, at, hint, "peer %s: dane is no proof without dns.anchor",
+                 p->key->text);
+}
+
 /* What a peer may be proved by, and what that needs. */
 static void check_proof(app_reader *r, const app_peer *p)
 {
-    const app_mark at = option_mark(p->key, p->node, "proof");
-    bool pin = (p->proofs & FED_PROOF_PIN) != 0;
-    if (p->allow && p->tls == S2S_TLS_NONE && (p->proofs & FED_PROOF_DIALBACK) == 0)
-        app_refuse(r->problems, at, "tls: required",
-                   "peer %s can only be proved by certificate, but its tls is none", p->key->text);
+    bool pin = (app_peer_proofs(p) & FED_PROOF_PIN) != 0;
     if (pin && p->pins.n == 0)
-        app_refuse(r->problems, at, "pins: [...], see causeway pin",
-                   "peer %s is proved by pin, but has no pins", p->key->text);
-    if (!pin && p->pins.n > 0 && p->node->kind == APP_MAP && app_node_get(p->node, "pins"))
-        app_refuse(r->problems, option_mark(p->key, p->node, "pins"), "proof: pin",
+        app_refuse(r->problems, option_mark(p->key, p->node, says(p, "proof") ? "proof" : "tls"),
+                   "pins: [...], see causeway pin", "peer %s is proved by pin, but has no pins",
+                   p->key->text);
+    if (!pin && p->pins.n > 0 && says(p, "pins"))
+        app_refuse(r->problems, option_mark(p->key, p->node, "pins"), "proof: pin, or tls: pin",
                    "peer %s has pins, but its proof is without pin", p->key->text);
 }
 
@@ -274,7 +346,9 @@ static void check_peers(app_reader *r)
     for (size_t i = 0; i < s->n_peers; i++) {
         const app_peer *p = &s->peers[i];
         if (!p->node) continue;
+        check_tls(r, p);
         check_proof(r, p);
+        check_dane(r, p);
         if (p->match == FED_MATCH_EXACT && is_ours(s, &p->domain))
             app_refuse(r->problems, p->key->at, NULL, "peer %s is one of our own domains",
                        p->key->text);

@@ -14,14 +14,15 @@ static const app_column SERVERS[] = {
     {"backoff_ms", "WAITS MS", APP_CELL_NUMBER}, {"why", "LAST FAILURE", APP_CELL_TEXT},
 };
 static const app_column LINKS[] = {
-    {"id", "ID", APP_CELL_NUMBER},           {"side", "SIDE", APP_CELL_TEXT},
-    {"role", "ROLE", APP_CELL_TEXT},         {"state", "STATE", APP_CELL_TEXT},
-    {"peer", "PEER", APP_CELL_TEXT},         {"ours", "OURS", APP_CELL_TEXT},
-    {"theirs", "THEIRS", APP_CELL_TEXT},     {"server", "SERVER", APP_CELL_TEXT},
-    {"tls", "TLS", APP_CELL_TEXT},           {"version", "VERSION", APP_CELL_TEXT},
-    {"resumed", "RESUMED", APP_CELL_FLAG},   {"cipher", NULL, APP_CELL_TEXT},
-    {"pairs", "PAIRS", APP_CELL_NUMBER},     {"stanzas_in", "IN", APP_CELL_NUMBER},
-    {"stanzas_out", "OUT", APP_CELL_NUMBER}, {"age_ms", NULL, APP_CELL_NUMBER},
+    {"id", "ID", APP_CELL_NUMBER},          {"side", "SIDE", APP_CELL_TEXT},
+    {"role", "ROLE", APP_CELL_TEXT},        {"state", "STATE", APP_CELL_TEXT},
+    {"peer", "PEER", APP_CELL_TEXT},        {"ours", "OURS", APP_CELL_TEXT},
+    {"theirs", "THEIRS", APP_CELL_TEXT},    {"server", "SERVER", APP_CELL_TEXT},
+    {"tls", "TLS", APP_CELL_TEXT},          {"version", "VERSION", APP_CELL_TEXT},
+    {"resumed", "RESUMED", APP_CELL_FLAG},  {"cipher", NULL, APP_CELL_TEXT},
+    {"peer_proof", "PROOF", APP_CELL_TEXT}, {"pairs", "PAIRS", APP_CELL_NUMBER},
+    {"stanzas_in", "IN", APP_CELL_NUMBER},  {"stanzas_out", "OUT", APP_CELL_NUMBER},
+    {"age_ms", NULL, APP_CELL_NUMBER},
 };
 static const app_column PAIRS[] = {
     {"from", "FROM", APP_CELL_TEXT},         {"to", "TO", APP_CELL_TEXT},
@@ -185,6 +186,7 @@ void app_status_add_conn(app_status *s, const fed_conn_view *v)
         copied(s, v->tls ? v->tls->version : ""),
         number(v->tls && v->tls->resumed),
         copied(s, v->tls ? v->tls->cipher : ""),
+        constant(v->peer_proof == S2S_PROOF_NONE ? "" : s2s_proof_name(v->peer_proof)),
         number(v->pairs),
         number(v->stanzas_in),
         number(v->stanzas_out),

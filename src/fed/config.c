@@ -104,6 +104,19 @@ s2s_tls_level fed_policy_tls(const fed_policy *p)
     return p->tls == S2S_TLS_OPTIONAL && !in_clear ? S2S_TLS_REQUIRED : p->tls;
 }
 
+bool fed_policy_takes(const fed_policy *p, s2s_proof proof)
+{
+    switch (proof) {
+    case S2S_PROOF_NONE: return false;
+    case S2S_PROOF_CERTIFICATE: return (p->proofs & FED_PROOF_CERTIFICATE) != 0;
+    case S2S_PROOF_DIALBACK: return (p->proofs & FED_PROOF_DIALBACK) != 0;
+    case S2S_PROOF_PIN: return (p->proofs & FED_PROOF_PIN) != 0;
+    case S2S_PROOF_DANE: return (p->proofs & FED_PROOF_DANE) != 0;
+    case S2S_PROOF_POSH: return (p->proofs & FED_PROOF_POSH) != 0;
+    }
+    return false;
+}
+
 /* ---- the private-address guard (attack 132, RFC 6890 and its registries) ---- */
 
 typedef struct block4 {

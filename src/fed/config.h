@@ -44,8 +44,9 @@ typedef struct fed_server { /* a local server, attachment s2s */
 enum {
     FED_PROOF_CERTIFICATE = 1,
     FED_PROOF_DIALBACK = 2,
-    FED_PROOF_PIN = 16,                                      /* a key known beforehand */
-    FED_PROOF_SHOWN = FED_PROOF_CERTIFICATE | FED_PROOF_PIN, /* what fed_world's judge decides */
+    FED_PROOF_DANE = 4, /* TLSA records (RFC 7673) */
+    FED_PROOF_POSH = 8, /* RFC 7711 */
+    FED_PROOF_PIN = 16, /* a key known beforehand */
 };
 
 typedef enum fed_match {
@@ -124,6 +125,7 @@ typedef struct fed_config {
         *inside_name; /* what an inside peer reads where a name is needed; never sent outside */
     fed_limits limits;
     fed_doubt doubt;
+    bool dnssec; /* the resolver validates: DANE is possible */
     const fed_config_names *names;
 } fed_config;
 
@@ -138,6 +140,7 @@ bool fed_config_under_local(const fed_config *c,
 const fed_policy *fed_config_policy(const fed_config *c, const s2s_domain *remote); /* never NULL */
 /* What it comes to: where nothing can be proved without TLS, TLS that may be must be. */
 s2s_tls_level fed_policy_tls(const fed_policy *p);
+bool fed_policy_takes(const fed_policy *p, s2s_proof proof); /* NONE: never */
 /* The private-address guard (attack 132): loopback, RFC 1918, link-local, ULA, multicast, broadcast, unspecified, mapped,
  * NAT64 and 6to4 of these, 100.64/10, 192.0.0/24, documentation, benchmarking; our own listeners; unless allow_private says so
  * (own listeners never). */

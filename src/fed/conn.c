@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fed/admit.h"
+#include "fed/inquiry.h"
 #include "fed/link.h"
 #include "fed/pair.h"
 #include "fed/race.h"
@@ -334,6 +335,7 @@ void fed_conn_end(fed_conn *c, s2s_err why, s2s_span detail)
     fed_conn_enter(c, FED_CONN_ENDED);
     fed_timer_clear(&c->f->timers, &c->timer);
     fed_chain_take(&c->restless);
+    fed_inquiry_drop(c);
     if (c->role == S2S_RECEIVING) fed_receive_ended(c);
     if (c->link != NULL)
         fed_link_lost(c->link, c, c->why, detail);

@@ -33,7 +33,9 @@ void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info);
  * may be absent. The handle `io` is dead when this returns; world.close is not called for it, world.acked is, during it. */
 void fed_on_lost(fed *f, fed_conn *c, s2s_err why, s2s_span detail);
 void fed_on_dns(fed *f, uint64_t ticket, const fed_dns *answer);
-void fed_tick(fed *f); /* the time of wake_at has come (or any time: harmless) */
+void fed_on_posh(fed *f, uint64_t ticket, const fed_print *prints,
+                 size_t n); /* lent; 0: none, or they could not be had */
+void fed_tick(fed *f);      /* the time of wake_at has come (or any time: harmless) */
 
 /* ---- output, taken by the world ---- */
 s2s_span fed_conn_out(const fed_conn *c);
@@ -77,6 +79,8 @@ typedef struct fed_conn_view {
     const char *server;      /* trunk or inside connection: name of the local server, else "" */
     const fed_tls_info *tls; /* NULL: clear */
     bool direct;             /* that TLS came first */
+    s2s_proof
+        peer_proof; /* what the other side's certificate was found its own by; NONE: by nothing */
     unsigned pairs;
     uint64_t stanzas_in, stanzas_out, since_ms;
 } fed_conn_view;

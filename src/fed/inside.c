@@ -56,8 +56,10 @@ static bool speaks_for(const fed_conn *c, const s2s_domain *from, s2s_proof *pro
     const fed_server *server = server_of(c, from);
     if (server == NULL) return false;
     if (server->tls == S2S_TLS_REQUIRED && !c->in_tls) return false;
+    const fed_judge_ask ask = {.domain = from, .side = FED_INSIDE};
+    s2s_proof found;
     bool by_cert =
-        c->in_tls && c->tls.has_cert && f->world->judge(f->w, c->io, from, FED_INSIDE) == S2S_E_OK;
+        c->in_tls && c->tls.has_cert && f->world->judge(f->w, c->io, &ask, &found) == S2S_E_OK;
     *proof = by_cert ? S2S_PROOF_CERTIFICATE : S2S_PROOF_DIALBACK;
     return by_cert || !server->trust_certificate;
 }

@@ -53,6 +53,14 @@ s2s_tls_level fed_link_tls_level(const fed_target *t)
     return fed_policy_tls(fed_config_policy(t->f->config, &t->domain));
 }
 
+static void plan_dane(fed_plan *p, const fed_target *t)
+{
+    const fed_policy *policy = fed_config_policy(t->f->config, &t->domain);
+    if (!t->f->config->dnssec || policy->tls == S2S_TLS_NONE) return;
+    if ((policy->proofs & FED_PROOF_DANE) != 0)
+        fed_plan_with_dane(p, policy->proofs == FED_PROOF_DANE);
+}
+
 static fed_plan *plan_for(const fed_target *t)
 {
     const fed *f = t->f;
@@ -65,7 +73,15 @@ static fed_plan *plan_for(const fed_target *t)
     else
         p = fed_plan_new_inside(f->config, &server->host, f->world->random, f->w);
     if (p != NULL && fed_link_tls_level(t) == S2S_TLS_NONE) fed_plan_without_direct(p);
+    if (p != NULL && server == NULL) plan_dane(p, t);
     return p;
+}
+
+static void answered(fed_lookup *k, const fed_dns *answer)
+{
+    fed_link *l = FED_OF(fed_link, lookup, k);
+    fed_plan_answer(l->plan, answer);
+    fed_race_run(l);
 }
 
 fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain *to)
@@ -83,6 +99,7 @@ fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain 
     l->from = *from;
     l->to = *to;
     l->timer.fire = give_up;
+    l->lookup.answered = answered;
     l->stagger.fire = fed_race_fire;
     fed_queue_init(&l->flight, 0, &t->f->total);
     fed_chain_add(&t->links, &l->hook);
@@ -103,7 +120,7 @@ void fed_link_free(fed_link *l)
                l->target->server != NULL); /* it stands among the hosts */
     fed_timer_clear(&l->f->timers, &l->timer);
     fed_timer_clear(&l->f->timers, &l->stagger);
-    fed_lookup_drop(l);
+    fed_lookup_drop(&l->lookup);
     fed_plan_free(l->plan);
     fed_queue_fini(&l->flight);
     fed_chain_take(&l->hook);
@@ -148,7 +165,7 @@ static void over(fed_link *l)
     S2S_ASSERT(l->racing.n == 0);
     fed_timer_clear(&l->f->timers, &l->timer);
     fed_timer_clear(&l->f->timers, &l->stagger);
-    fed_lookup_drop(l);
+    fed_lookup_drop(&l->lookup);
     if (t->dialling == l) t->dialling = NULL;
     fed_chain_take(&l->hook);
     fed_link_enter(l, FED_LINK_ENDED);
@@ -211,10 +228,4 @@ void fed_link_lost(fed_link *l, fed_conn *c, s2s_err why, s2s_span detail)
     S2S_ASSERT(l->flight.stanzas == 0);
     if (l->conn == c) nobody_is_asked(l);
     fed_race_lost(l, c, why, detail);
-}
-
-void fed_link_answer(fed_link *l, const fed_dns *answer)
-{
-    fed_plan_answer(l->plan, answer);
-    fed_race_run(l);
 }

@@ -27,7 +27,6 @@ void fed_link_spare(fed_link *l);            /* closes it when nobody needs it *
 void fed_link_pump(fed_link *l); /* pairs of the round send while there is room */
 
 /* What the world and the connection tell. */
-void fed_link_answer(fed_link *l, const fed_dns *answer);
 void fed_link_tls_ask(const fed_link *l, const fed_conn *c, fed_tls_ask *ask);
 void fed_link_tls(fed_link *l); /* done: judge */
 void fed_link_event(fed_link *l, const s2s_event *ev);

@@ -4,6 +4,7 @@
 #include "fed/conn.h"
 #include "fed/deaf.h"
 #include "fed/hold.h"
+#include "fed/inquiry.h"
 #include "fed/link.h"
 #include "fed/link_priv.h"
 #include "fed/lookup.h"
@@ -46,24 +47,65 @@ static void certificate_will_not_do(fed_link *l, s2s_err why)
     if (!not_by_resuming(l)) fed_conn_close(l->conn, why, (s2s_span){NULL, 0});
 }
 
+fed_judge_ask fed_link_judge_ask(const s2s_domain *domain, const fed_dane *dane)
+{
+    return (fed_judge_ask){.domain = domain,
+                           .side = FED_OUTSIDE,
+                           .hosts = dane->host,
+                           .n_hosts = dane->host != NULL ? 1 : 0,
+                           .tlsa = dane->tlsa,
+                           .n_tlsa = dane->n_tlsa};
+}
+
+/* What is to become of a connection whose certificate is judged, in the end. */
+static void judged(fed_link *l, s2s_err verdict)
+{
+    fed_conn *c = l->conn;
+    const fed_policy *policy = policy_of(l);
+    bool proved = fed_policy_takes(policy, c->proof);
+    /* What TLSA records say of the endpoint no dialback can unsay (RFC 7673 3.4). */
+    bool must = c->attempt.dane.n_tlsa > 0 || (policy->proofs & FED_PROOF_DIALBACK) == 0;
+    l->f->world->found(l->f->w, c->io, &l->to, c->proof);
+    if (!proved && must)
+        certificate_will_not_do(l, l->cert_ok ? S2S_E_PROOF_POLICY : verdict);
+    else if (verdict == S2S_E_CERT_EXPIRED)
+        (void)not_by_resuming(l);
+}
+
+static void ready(fed_link *l);
+
+/* What nobody vouches for, the domain may: it is asked once all that costs less has said no. */
+static void inquired(fed_conn *c, const s2s_domain *domain, s2s_proof proof)
+{
+    fed_link *l = c->link;
+    (void)domain;
+    if (l == NULL || l->conn != c || fed_conn_ending(c)) return;
+    c->proof = proof;
+    l->cert_ok = proof != S2S_PROOF_NONE;
+    judged(l, l->cert_ok ? S2S_E_OK : S2S_E_CERT_POSH);
+    if (l->held && l->conn == c && !fed_conn_ending(c)) ready(l);
+}
+
 /* The peer's certificate must name whom we want to reach, unless dialback is proof enough for policy. What it showed when
  * the session began may have expired since; it may have a new one. */
 void fed_link_tls(fed_link *l)
 {
     fed_conn *c = l->conn;
-    s2s_err verdict = l->f->world->judge(l->f->w, c->io, &l->to, c->side);
+    fed_judge_ask ask = fed_link_judge_ask(&l->to, &c->attempt.dane);
+    ask.side = c->side;
+    s2s_proof proof = S2S_PROOF_NONE;
+    s2s_err verdict = l->f->world->judge(l->f->w, c->io, &ask, &proof);
     l->cert_ok = verdict == S2S_E_OK;
+    l->held = false;
+    c->proof = l->cert_ok ? proof : S2S_PROOF_NONE;
     if (l->target->server != NULL) {
         if (l->target->server->trust_certificate && !l->cert_ok)
             certificate_will_not_do(l, verdict);
         return;
     }
-    unsigned proofs = policy_of(l)->proofs;
-    bool proved = l->cert_ok && (proofs & FED_PROOF_SHOWN) != 0;
-    if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)
-        certificate_will_not_do(l, l->cert_ok ? S2S_E_PROOF_POLICY : verdict);
-    else if (verdict == S2S_E_CERT_EXPIRED)
-        (void)not_by_resuming(l);
+    bool open = !fed_policy_takes(policy_of(l), c->proof) && c->attempt.dane.n_tlsa == 0;
+    if (open && fed_inquiry_may_help(c, &l->to) && fed_inquiry_begin(c, &l->to, inquired)) return;
+    judged(l, verdict);
 }
 
 /* ---- asking ---- */
@@ -121,9 +163,12 @@ void fed_link_spare(fed_link *l)
 
 /* ---- events ---- */
 
+/* Nothing is said about any pair before it is known whom we speak to. */
 static void ready(fed_link *l)
 {
     fed_conn *c = l->conn;
+    l->held = c->inquiry != NULL;
+    if (l->held) return;
     fed_conn_enter(c, FED_CONN_OPEN);
     bool outside = l->target->server == NULL;
     if (outside && !c->in_tls && (policy_of(l)->proofs & FED_PROOF_DIALBACK) == 0) {
@@ -149,9 +194,10 @@ static void settle_on_it(fed_link *l)
 {
     if (l->state != FED_LINK_ASKING) return;
     fed_timer_clear(&l->f->timers, &l->timer);
-    fed_lookup_drop(l);
+    fed_lookup_drop(&l->lookup);
     fed_plan_free(l->plan);
     l->plan = NULL;
+    l->conn->attempt.dane = (fed_dane){.n_tlsa = 0}; /* it was the plan's */
     l->why = S2S_E_OK;
     l->up_at = l->f->now;
     l->failures = l->target->backoff.failures;

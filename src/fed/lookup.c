@@ -1,44 +1,40 @@
 /* lookup.c - see lookup.h. */
 #include "fed/lookup.h"
 
-#include <stdlib.h>
-
-#include "fed/link.h"
 #include "fed/turn.h"
 
-static void ask(fed_link *l)
+static void ask(fed *f, fed_lookup *k)
 {
-    fed *f = l->f;
-    l->ticket = ++f->last_ticket;
-    fed_chain_move(&f->lookups, &l->lookup);
-    f->world->resolve(f->w, l->ticket, l->ask.query, &l->ask.name);
+    k->ticket = ++f->last_ticket;
+    fed_chain_move(&f->lookups, &k->hook);
+    f->world->resolve(f->w, k->ticket, &k->ask);
 }
 
-void fed_lookup_begin(fed_link *l, const fed_plan_step *step)
+void fed_lookup_begin(fed *f, fed_lookup *k, const fed_ask *what)
 {
-    l->ask = *step;
-    if (l->f->asked < l->f->config->limits.dns_in_flight) {
-        l->f->asked++;
-        ask(l);
+    k->ask = *what;
+    if (f->asked < f->config->limits.dns_in_flight) {
+        f->asked++;
+        ask(f, k);
     } else {
-        fed_chain_add(&l->f->lookups_waiting, &l->lookup);
+        fed_chain_add(&f->lookups_waiting, &k->hook);
     }
 }
 
 /* What the resolver still works on stays counted until it answers. */
-void fed_lookup_drop(fed_link *l)
+void fed_lookup_drop(fed_lookup *k)
 {
-    l->ticket = 0;
-    fed_chain_take(&l->lookup);
+    k->ticket = 0;
+    fed_chain_take(&k->hook);
 }
 
-static fed_link *take_asker(fed *f, uint64_t ticket)
+static fed_lookup *take_asker(fed *f, uint64_t ticket)
 {
     for (fed_hook *h = f->lookups.first; h != NULL; h = h->next) {
-        fed_link *l = FED_OF(fed_link, lookup, h);
-        if (l->ticket != ticket) continue;
-        fed_lookup_drop(l);
-        return l;
+        fed_lookup *k = FED_OF(fed_lookup, hook, h);
+        if (k->ticket != ticket) continue;
+        fed_lookup_drop(k);
+        return k;
     }
     return NULL;
 }
@@ -47,12 +43,12 @@ void fed_on_dns(fed *f, uint64_t ticket, const fed_dns *answer)
 {
     fed_turn_begin(f);
     S2S_ASSERT(f->asked > 0);
-    fed_link *l = take_asker(f, ticket);
+    fed_lookup *k = take_asker(f, ticket);
     fed_hook *h = fed_chain_pop(&f->lookups_waiting);
     if (h != NULL)
-        ask(FED_OF(fed_link, lookup, h)); /* in the place of the one that ended */
+        ask(f, FED_OF(fed_lookup, hook, h)); /* in the place of the one that ended */
     else
         f->asked--;
-    if (l != NULL) fed_link_answer(l, answer);
+    if (k != NULL) k->answered(k, answer);
     fed_turn_end(f);
 }

@@ -1,6 +1,7 @@
 /* outside.c - connections from the internet: nothing is believed that is not proved; see receive.h.
  * Policy comes before any DNS or certificate work (DESIGN 6). */
 #include "fed/conn.h"
+#include "fed/inquiry.h"
 #include "fed/receive.h"
 #include "fed/verify.h"
 
@@ -17,14 +18,44 @@ static s2s_err judge_head(const fed_conn *c, const s2s_head *h)
     return fed_config_policy(config, &h->from)->allow ? S2S_E_OK : S2S_E_PEER_BLOCKED;
 }
 
-static bool cert_proves(const fed_conn *c, const s2s_domain *from)
+/* What its certificate proves it to be that domain by; NONE: nothing that policy takes. */
+static s2s_proof shown(const fed_conn *c, const s2s_domain *from)
 {
     const fed *f = c->f;
-    if (!c->in_tls || !c->tls.has_cert) return false;
-    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_SHOWN) == 0) return false;
-    return f->world->judge(f->w, c->io, from, FED_OUTSIDE) == S2S_E_OK;
+    const fed_judge_ask ask = {.domain = from, .side = FED_OUTSIDE};
+    s2s_proof proof = S2S_PROOF_NONE;
+    const fed_policy *policy = fed_config_policy(f->config, from);
+    bool none = (policy->proofs & ~(unsigned)FED_PROOF_DIALBACK) == 0;
+    if (none || !c->in_tls || !c->tls.has_cert) return S2S_PROOF_NONE;
+    if (c->proof != S2S_PROOF_NONE && s2s_domain_eq(&c->theirs, from)) return c->proof;
+    if (f->world->judge(f->w, c->io, &ask, &proof) != S2S_E_OK) return S2S_PROOF_NONE;
+    return fed_policy_takes(policy, proof) ? proof : S2S_PROOF_NONE;
 }
 
+static void answer_head(fed_conn *c, bool after_sasl)
+{
+    if (!after_sasl && c->in_tls && c->tls.has_cert && c->theirs.len > 0)
+        c->f->world->found(c->f->w, c->io, &c->theirs, c->proof);
+    const fed_policy *policy = fed_config_policy(c->f->config, &c->theirs);
+    bool external = !after_sasl && c->proof != S2S_PROOF_NONE;
+    bool dialback = c->theirs.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;
+    s2s_tls_level tls = fed_policy_tls(policy);
+    bool last_word = c->in_tls || tls != S2S_TLS_REQUIRED;
+    if (last_word && !external && !dialback && !after_sasl) {
+        fed_conn_close(c, S2S_E_PROOF_POLICY, (s2s_span){NULL, 0});
+        return;
+    }
+    fed_receive_answer(c, &c->ours, tls, external, dialback);
+}
+
+static void inquired(fed_conn *c, const s2s_domain *domain, s2s_proof proof)
+{
+    S2S_ASSERT(s2s_domain_eq(domain, &c->theirs));
+    c->proof = proof;
+    answer_head(c, false);
+}
+
+/* What its certificate is good by decides what is offered, so the features wait until that is known. */
 void fed_outside_head(fed_conn *c, const s2s_head *h)
 {
     s2s_err why = judge_head(c, h);
@@ -33,16 +64,13 @@ void fed_outside_head(fed_conn *c, const s2s_head *h)
         return;
     }
     if (c->state == FED_CONN_HEAD) fed_conn_enter(c, FED_CONN_OPENING);
-    const fed_policy *policy = fed_config_policy(c->f->config, &h->from);
-    bool external = h->from.len > 0 && !h->after_sasl && cert_proves(c, &h->from);
-    bool dialback = h->from.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;
-    s2s_tls_level tls = fed_policy_tls(policy);
-    bool last_word = c->in_tls || tls != S2S_TLS_REQUIRED;
-    if (last_word && !external && !dialback && !h->after_sasl) {
-        fed_conn_close(c, S2S_E_PROOF_POLICY, (s2s_span){NULL, 0});
+    bool fresh = !h->after_sasl && h->from.len > 0;
+    if (fresh) c->proof = S2S_PROOF_NONE;
+    if (fresh) c->proof = shown(c, &h->from);
+    if (fresh && c->proof == S2S_PROOF_NONE && fed_inquiry_may_help(c, &h->from) &&
+        fed_inquiry_begin(c, &h->from, inquired))
         return;
-    }
-    fed_receive_answer(c, &h->to, tls, external, dialback);
+    answer_head(c, h->after_sasl);
 }
 
 /* One certificate may name several domains: the one that is said counts, and only that. */
@@ -51,35 +79,38 @@ void fed_outside_auth(fed_conn *c, const s2s_domain *from)
     s2s_domain who = *from;
     const fed_config *config = c->f->config;
     bool ours = fed_config_local(config, &who) != NULL || fed_config_under_local(config, &who);
-    bool ok = !ours && fed_config_policy(config, &who)->allow && cert_proves(c, &who);
+    bool ok = !ours && fed_config_policy(config, &who)->allow;
+    c->auth_proof = ok ? shown(c, &who) : S2S_PROOF_NONE;
+    ok = c->auth_proof != S2S_PROOF_NONE;
     s2s_stream_answer_auth(c->s, ok, ok ? NULL : "invalid-authzid");
 }
 
-/* The answer to a db:result that needs no question to anybody; NULL: it does. *valid: it is the good one. */
-static const char *judge_result(const fed_conn *c, const s2s_event *ev, bool *valid)
+/* The answer to a db:result that needs no question to anybody; NULL: it does. *proof: it is the good one. */
+static const char *judge_result(const fed_conn *c, const s2s_event *ev, s2s_proof *proof)
 {
     const fed_config *config = c->f->config;
-    *valid = false;
+    *proof = S2S_PROOF_NONE;
     if (fed_config_local(config, &ev->to) == NULL) return "item-not-found";
     if (fed_config_local(config, &ev->from) != NULL || fed_config_under_local(config, &ev->from))
         return "not-authorized";
     const fed_policy *policy = fed_config_policy(config, &ev->from);
     if (!policy->allow) return "policy-violation";
     if (fed_policy_tls(policy) == S2S_TLS_REQUIRED && !c->in_tls) return "policy-violation";
-    *valid = cert_proves(c, &ev->from); /* dialback without dialback (XEP-0344) */
-    if (*valid) return "";
+    *proof = shown(c, &ev->from); /* dialback without dialback (XEP-0344) */
+    if (*proof != S2S_PROOF_NONE) return "";
     return (policy->proofs & FED_PROOF_DIALBACK) == 0 ? "policy-violation" : NULL;
 }
 
 void fed_outside_prove(fed_conn *c, const s2s_event *ev)
 {
-    bool valid;
-    const char *cond = judge_result(c, ev, &valid);
+    s2s_proof proof;
+    const char *cond = judge_result(c, ev, &proof);
     if (cond == NULL) {
         fed_verify_begin(c, ev);
         return;
     }
     s2s_domain from = ev->from, to = ev->to;
+    bool valid = proof != S2S_PROOF_NONE;
     s2s_stream_answer_result(c->s, &from, &to, valid ? S2S_VALID : S2S_ERROR, valid ? NULL : cond,
-                             valid ? S2S_PROOF_CERTIFICATE : S2S_PROOF_NONE);
+                             proof);
 }

@@ -4,14 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fed/tlsa.h"
+
 typedef struct target {
     s2s_domain host;
     uint16_t port;
     bool direct;
     size_t group; /* ascending: those of one priority are of one group */
+    fed_tlsa_set tlsa;
+    bool has_tlsa; /* secure ones, be they of use or not */
 } target;
 
-typedef enum endpoint_state { END_FRESH, END_TRIED, END_FAILED } endpoint_state;
+typedef enum endpoint_state {
+    END_HELD, /* until the target's TLSA records are known */
+    END_FRESH,
+    END_TRIED,
+    END_FAILED
+} endpoint_state;
 
 typedef struct endpoint {
     fed_addr addr;
@@ -32,6 +41,8 @@ struct fed_plan {
     const fed_config *config; /* NULL: fixed endpoints */
     bool guarded;
     bool without_direct;
+    bool dane;      /* TLSA records are looked up, and */
+    bool only_dane; /* nothing is dialled without */
     s2s_domain domain;
     fed_plan_random random;
     void *ctx;
@@ -41,12 +52,14 @@ struct fed_plan {
     bool srv_secure;
     bool no_service; /* SRV said "." */
     bool failed;     /* a lookup failed: what is missing may exist */
+    bool no_tlsa;    /* an endpoint was left out for that */
     unsigned blocked;
 
     target *targets; /* in the order they are tried */
     size_t n_targets;
     size_t most_targets;
-    size_t at; /* the target whose addresses are asked next */
+    size_t at;       /* the target whose addresses are asked next */
+    bool wants_tlsa; /* of the target before `at` */
 
     endpoint *ends; /* found so far, by group */
     size_t n_ends;
@@ -100,7 +113,8 @@ fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n)
     if (p == NULL) return NULL;
     p->state = PLAN_TARGETS;
     for (size_t i = 0; i < n; i++)
-        p->ends[i] = (endpoint){.addr = addrs[i], .group = i, .target = NO_TARGET};
+        p->ends[i] =
+            (endpoint){.addr = addrs[i], .state = END_FRESH, .group = i, .target = NO_TARGET};
     p->n_ends = n;
     return p;
 }
@@ -108,9 +122,17 @@ fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n)
 void fed_plan_free(fed_plan *p)
 {
     if (p == NULL) return;
+    for (size_t i = 0; i < p->n_targets; i++)
+        fed_tlsa_clear(&p->targets[i].tlsa);
     free(p->targets);
     free(p->ends);
     free(p);
+}
+
+void fed_plan_with_dane(fed_plan *p, bool only)
+{
+    p->dane = true;
+    p->only_dane = only;
 }
 
 void fed_plan_without_direct(fed_plan *p)
@@ -125,13 +147,22 @@ static s2s_err end_why(const fed_plan *p)
     if (p->given > 0) return S2S_E_NO_ENDPOINT_LEFT;
     if (p->failed) return S2S_E_DNS_FAILED;
     if (p->blocked > 0) return S2S_E_DNS_BLOCKED;
+    if (p->no_tlsa) return S2S_E_DNS_NO_TLSA;
     return p->no_service ? S2S_E_DNS_NO_SERVICE : S2S_E_DNS_NOT_FOUND;
 }
 
 static fed_plan_step ask(fed_plan *p, fed_query query, const s2s_domain *name)
 {
     p->asked = true;
-    return (fed_plan_step){.kind = FED_PLAN_ASK, .query = query, .name = *name};
+    return (fed_plan_step){.kind = FED_PLAN_ASK, .ask = {.query = query, .name = *name}};
+}
+
+static fed_plan_step ask_tlsa(fed_plan *p)
+{
+    const target *t = &p->targets[p->at - 1];
+    fed_plan_step step = ask(p, FED_QUERY_TLSA, &t->host);
+    step.ask.port = t->port;
+    return step;
 }
 
 /* The next to be tried: the first that is left, or one of the other family beside it (RFC 8305 4). NULL: none. */
@@ -148,6 +179,15 @@ static endpoint *pick(fed_plan *p)
     return first;
 }
 
+/* RFC 7673 4: a secure way to the host makes its name as good as the domain's. */
+static fed_dane dane_of(const fed_plan *p, const endpoint *e)
+{
+    if (!p->dane || !p->srv_secure || e->target == NO_TARGET) return (fed_dane){.n_tlsa = 0};
+    const target *t = &p->targets[e->target];
+    return (fed_dane){
+        .host = &t->host, .tls = t->has_tlsa, .tlsa = t->tlsa.item, .n_tlsa = t->tlsa.n};
+}
+
 static fed_plan_step dial(fed_plan *p, endpoint *e)
 {
     fed_plan_step step = {
@@ -156,6 +196,7 @@ static fed_plan_step dial(fed_plan *p, endpoint *e)
         .endpoint = (size_t)(e - p->ends),
         .direct = e->direct,
         .secure = e->secure,
+        .dane = dane_of(p, e),
     };
     if (e->target != NO_TARGET) step.name = p->targets[e->target].host;
     e->state = END_TRIED;
@@ -179,6 +220,7 @@ fed_plan_step fed_plan_next(fed_plan *p)
     endpoint *e = pick(p);
     if (e != NULL) return may_go_on(p, e->group) ? dial(p, e) : wait;
     if (p->asked) return wait;
+    if (p->wants_tlsa) return ask_tlsa(p);
     if (p->at < p->n_targets) {
         const target *t = &p->targets[p->at];
         return may_go_on(p, t->group) ? ask(p, FED_QUERY_ADDR, &t->host) : wait;
@@ -328,7 +370,10 @@ static void order_targets(fed_plan *p, const fed_dns *dns)
         size_t i = pool_meet(&pl, &g, drawn, zero);
         pool_remove(&pl, i);
         const fed_srv *srv = &dns->srv[i];
-        add_target(p, &(target){srv->target, srv->port, srv->direct, srv->priority});
+        add_target(p, &(target){.host = srv->target,
+                                .port = srv->port,
+                                .direct = srv->direct,
+                                .group = srv->priority});
     }
 }
 
@@ -395,12 +440,24 @@ static bool add_one(fed_plan *p, bag *b, uint8_t family, endpoint new)
     return false;
 }
 
+/* The endpoints of the target before `at` are not to be dialled, for want of TLSA records. */
+static void leave_out(fed_plan *p)
+{
+    for (size_t i = 0; i < p->n_ends; i++) {
+        if (p->ends[i].target != p->at - 1) continue;
+        p->ends[i].state = END_FAILED;
+        p->no_tlsa = true;
+    }
+}
+
 /* Families take turns, the better one first (RFC 8305 4), so that one broken family does not use up the cap. */
 static void take_addrs(fed_plan *p, const fed_dns *dns)
 {
     const target *t = &p->targets[p->at];
+    bool secure = p->srv_secure && dns->secure;
     const endpoint new = {.direct = t->direct,
-                          .secure = p->srv_secure && dns->secure,
+                          .secure = secure,
+                          .state = secure && p->dane ? END_HELD : END_FRESH,
                           .group = t->group,
                           .target = p->at++};
     if (dns->err != S2S_E_OK) {
@@ -416,6 +473,25 @@ static void take_addrs(fed_plan *p, const fed_dns *dns)
         more = add_one(p, &b, other, new) || add_one(p, &b, 0, new);
     }
     S2S_ASSERT(p->n_ends - first <= p->config->limits.addrs_per_target);
+    p->wants_tlsa = new.state == END_HELD && p->n_ends > first;
+    if (new.state == END_FRESH && p->only_dane) leave_out(p);
+}
+
+/* ---- their TLSA records (RFC 7673 3.4) ---- */
+
+/* A lookup that fails may hide records: the endpoint is as good as none. Without records, or insecure ones, it is what it would
+ * be without DANE. */
+static void take_tlsa(fed_plan *p, const fed_dns *dns)
+{
+    target *t = &p->targets[p->at - 1];
+    p->wants_tlsa = false;
+    bool failed = dns->err != S2S_E_OK && dns->err != S2S_E_DNS_NOT_FOUND;
+    t->has_tlsa = dns->err == S2S_E_OK && dns->secure;
+    if (t->has_tlsa) failed = !fed_tlsa_add(&t->tlsa, dns);
+    p->failed = p->failed || failed;
+    if (!failed && p->only_dane && t->tlsa.n == 0) leave_out(p);
+    for (size_t i = 0; i < p->n_ends; i++)
+        if (p->ends[i].state == END_HELD) p->ends[i].state = failed ? END_FAILED : END_FRESH;
 }
 
 void fed_plan_answer(fed_plan *p, const fed_dns *dns)
@@ -424,6 +500,8 @@ void fed_plan_answer(fed_plan *p, const fed_dns *dns)
     p->asked = false;
     if (p->state == PLAN_SRV)
         take_srv(p, dns);
+    else if (p->wants_tlsa)
+        take_tlsa(p, dns);
     else
         take_addrs(p, dns);
 }

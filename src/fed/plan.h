@@ -17,6 +17,15 @@
 
 typedef struct fed_plan fed_plan;
 
+/* What the DNS says of an endpoint's certificate (RFC 7673). All-zero: nothing. What it points to is the plan's. */
+typedef struct fed_dane {
+    const s2s_domain
+        *host; /* its name is as good as the domain's: the way to it is secure; NULL: it is not */
+    bool tls;  /* TLSA records are there: TLS is a must */
+    const fed_tlsa *tlsa; /* one must fit */
+    size_t n_tlsa;        /* 0: certificates are judged as ever */
+} fed_dane;
+
 #define FED_PLAN_PORT     5269 /* RFC 6120 3.2.2 */
 #define FED_PLAN_SRV_MAX  2048 /* records of one answer that are looked at */
 #define FED_PLAN_ADDR_MAX 512  /* addresses of one answer that are looked at */
@@ -30,17 +39,17 @@ typedef enum fed_plan_kind {
 
 typedef struct fed_plan_step {
     fed_plan_kind kind;
-    fed_query query; /* ASK */
+    fed_ask ask; /* ASK */
     s2s_domain
-        name; /* ASK: the name to ask for. DIAL: the host whose address it is (SRV target, or the domain itself);
-                        len 0 for fixed endpoints */
+        name; /* DIAL: the host whose address it is (SRV target, or the domain itself); len 0 for fixed endpoints */
     fed_addr addr;   /* DIAL */
     size_t endpoint; /* DIAL: its number */
     bool direct;     /* DIAL: TLS comes first */
     bool secure;     /* DIAL: every DNS answer on the way to it was secure (DNSSEC) */
+    fed_dane dane;   /* DIAL */
     s2s_err
-        why; /* END: S2S_E_DNS_NOT_FOUND, _DNS_NO_SERVICE, _DNS_FAILED, _DNS_BLOCKED (no endpoint was ever given),
-                        S2S_E_NO_ENDPOINT_LEFT (all that were given failed), S2S_E_NOMEM */
+        why; /* END: S2S_E_DNS_NOT_FOUND, _DNS_NO_SERVICE, _DNS_FAILED, _DNS_BLOCKED, _DNS_NO_TLSA (no endpoint was ever
+                        given), S2S_E_NO_ENDPOINT_LEFT (all that were given failed), S2S_E_NOMEM */
 } fed_plan_step;
 
 /* `random` fills n bytes; called during fed_plan_answer only (world's own function and handle fit). */
@@ -60,6 +69,9 @@ fed_plan *fed_plan_new_fixed(const fed_addr *addrs, size_t n);
 
 void fed_plan_free(fed_plan *p); /* accepts NULL */
 
+/* Before the first answer. TLSA records are looked up wherever the way to the endpoint is secure; `only`: an endpoint without
+ * any is not given. */
+void fed_plan_with_dane(fed_plan *p, bool only);
 /* Records of direct TLS count for nothing: policy wants no TLS. Before the first answer. */
 void fed_plan_without_direct(fed_plan *p);
 

@@ -25,7 +25,7 @@ static fed_conn *attempt_conn(fed_link *l, const fed_attempt *a)
     s2s_stream_config_init(&config, S2S_INITIATING);
     config.from = l->from;
     config.to = l->to;
-    config.tls = fed_link_tls_level(l->target);
+    config.tls = a->dane.tls ? S2S_TLS_REQUIRED : fed_link_tls_level(l->target);
     config.direct_tls = a->direct;
     config.try_external = !inside && local != NULL && local->certificate && !a->no_external;
     config.open.stanza = limits->stanza;
@@ -69,37 +69,41 @@ static void begin(fed_link *l, const fed_attempt *a)
 
 /* Another domain's link leads to the same place, and the peer is fine with several targets on one stream
  * (XEP-0220 2.6.2): its certificate must cover this one, or not have mattered. */
-static bool may_join(const fed_link *l, const fed_addr *endpoint, const fed_link *host)
+static bool may_join(const fed_link *l, const fed_plan_step *dial, const fed_link *host)
 {
     if (host->target == l->target) return false;
-    if (!fed_addr_eq(&host->endpoint, endpoint) || !fed_link_usable(host)) return false;
+    if (!fed_addr_eq(&host->endpoint, &dial->addr) || !fed_link_usable(host)) return false;
     if (host->pairs.n + l->pairs.n > l->f->config->limits.pairs_per_stream) return false;
     if (!s2s_stream_offers_dialback_errors(host->conn->s)) return false;
     const fed_policy *policy = fed_config_policy(l->f->config, &l->target->domain);
     if (!host->conn->in_tls)
-        return policy->tls != S2S_TLS_REQUIRED && (policy->proofs & FED_PROOF_DIALBACK) != 0;
-    s2s_err verdict = l->f->world->judge(l->f->w, host->conn->io, &l->target->domain, FED_OUTSIDE);
-    if (verdict == S2S_E_OK && (policy->proofs & FED_PROOF_SHOWN) != 0) return true;
+        return !dial->dane.tls && policy->tls != S2S_TLS_REQUIRED &&
+               (policy->proofs & FED_PROOF_DIALBACK) != 0;
+    const fed_judge_ask ask = fed_link_judge_ask(&l->target->domain, &dial->dane);
+    s2s_proof proof = S2S_PROOF_NONE;
+    s2s_err verdict = l->f->world->judge(l->f->w, host->conn->io, &ask, &proof);
+    if (verdict == S2S_E_OK && fed_policy_takes(policy, proof)) return true;
+    if (dial->dane.n_tlsa > 0) return false;
     return !host->cert_ok && (policy->proofs & FED_PROOF_DIALBACK) != 0;
 }
 
-static fed_link *find_host(const fed_link *l, const fed_addr *endpoint)
+static fed_link *find_host(const fed_link *l, const fed_plan_step *dial)
 {
     if (l->target->server != NULL || l->exclusive || l->checks.n > 0) return NULL;
-    uint32_t hash = fed_addr_hash(endpoint, l->f->seed);
+    uint32_t hash = fed_addr_hash(&dial->addr, l->f->seed);
     for (fed_node *n = fed_table_find(&l->f->hosts, hash); n != NULL; n = fed_table_again(n)) {
         fed_link *host = FED_OF(fed_link, at, n);
-        if (may_join(l, endpoint, host)) return host;
+        if (may_join(l, dial, host)) return host;
     }
     return NULL;
 }
 
-static bool join(fed_link *l, const fed_addr *endpoint)
+static bool join(fed_link *l, const fed_plan_step *dial)
 {
     fed_target *t = l->target;
-    fed_link *host = find_host(l, endpoint);
+    fed_link *host = find_host(l, dial);
     if (host == NULL) return false;
-    t->endpoint = *endpoint;
+    t->endpoint = dial->addr;
     t->host = host;
     fed_chain_move(&host->guests, &t->guest);
     while (l->pairs.first != NULL) {
@@ -138,7 +142,7 @@ static void wait_for_turn(fed_link *l)
 static void ask_dns(fed_link *l, const fed_plan_step *ask)
 {
     if (l->racing.n == 0) fed_link_enter(l, FED_LINK_RESOLVING);
-    if (ask->kind == FED_PLAN_ASK) fed_lookup_begin(l, ask);
+    if (ask->kind == FED_PLAN_ASK) fed_lookup_begin(l->f, &l->lookup, &ask->ask);
 }
 
 static void nothing_left(fed_link *l, s2s_err why)
@@ -176,8 +180,11 @@ static bool step(fed_link *l)
     case FED_PLAN_WAIT: ask_dns(l, &next); return false;
     case FED_PLAN_DIAL: break;
     }
-    if (join(l, &next.addr)) return false;
-    begin(l, &(fed_attempt){.addr = next.addr, .endpoint = next.endpoint, .direct = next.direct});
+    if (join(l, &next)) return false;
+    begin(l, &(fed_attempt){.addr = next.addr,
+                            .endpoint = next.endpoint,
+                            .direct = next.direct,
+                            .dane = next.dane});
     return true;
 }
 

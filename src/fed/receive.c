@@ -5,6 +5,7 @@
 
 #include "fed/admit.h"
 #include "fed/conn.h"
+#include "fed/inquiry.h"
 #include "fed/pair.h"
 #include "fed/route.h"
 #include "fed/say.h"
@@ -48,17 +49,26 @@ static bool feed(fed_conn *c, fed_pair *p)
     return true;
 }
 
+/* The core knows that it was a certificate, we know what that was judged by: EXTERNAL's pair opens as soon as it is granted. */
+static s2s_proof proof_of(fed_conn *c, const s2s_event *ev)
+{
+    s2s_proof by = c->auth_proof;
+    c->auth_proof = S2S_PROOF_NONE;
+    return ev->proof == S2S_PROOF_CERTIFICATE && by != S2S_PROOF_NONE ? by : ev->proof;
+}
+
 static void pair_open(fed_conn *c, const s2s_event *ev)
 {
     fed_pair *p = fed_pair_get(c->f, &ev->from, &ev->to);
-    fed_say_pair_open(c->f, c, &ev->from, &ev->to, ev->proof);
+    s2s_proof proof = proof_of(c, ev);
+    fed_say_pair_open(c->f, c, &ev->from, &ev->to, proof);
     if (p == NULL || !feed(c, p)) {
         fed_conn_close(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
         return;
     }
     if (c->state != FED_CONN_OPEN && !fed_conn_ending(c)) fed_conn_enter(c, FED_CONN_OPEN);
     if (c->side == FED_INSIDE) return;
-    p->proof = ev->proof;
+    p->proof = proof;
     if (c->theirs.len == 0) c->theirs = ev->from;
     c->rate = fed_config_policy(c->f->config, &ev->from)->rate;
     fed_target *t = fed_target_find(c->f, &ev->from);

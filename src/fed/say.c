@@ -111,6 +111,8 @@ static void put_tls(line *l, const fed_conn *c)
     put(l, "tls", !c->in_tls ? "none" : c->direct ? "direct" : "starttls");
     if (c->in_tls) put(l, "version", c->tls.version);
     if (c->in_tls && c->tls.resumed) put(l, "resumed", "yes");
+    if (c->link != NULL && c->proof != S2S_PROOF_NONE)
+        put(l, "peer_proof", s2s_proof_name(c->proof));
 }
 
 void fed_say_accepted(const fed_conn *c)

@@ -62,6 +62,7 @@ void fed_each_conn(const fed *f, void (*each)(void *ctx, const fed_conn_view *v)
             .server = c->server != NULL ? c->server->name : "",
             .tls = c->in_tls ? &c->tls : NULL,
             .direct = c->direct,
+            .peer_proof = c->proof,
             .pairs = s2s_stream_pairs(c->s),
             .stanzas_in = c->stanzas_in,
             .stanzas_out = c->stanzas_out,

@@ -257,7 +257,8 @@ void fed_target_pump(fed_target *t)
 /* No retry within the time a stanza may wait can help. */
 static bool is_plain_no(s2s_err why)
 {
-    return why == S2S_E_DNS_NOT_FOUND || why == S2S_E_DNS_NO_SERVICE || why == S2S_E_DNS_BLOCKED;
+    return why == S2S_E_DNS_NOT_FOUND || why == S2S_E_DNS_NO_SERVICE || why == S2S_E_DNS_BLOCKED ||
+           why == S2S_E_DNS_NO_TLSA;
 }
 
 s2s_err fed_target_hopeless(const fed_target *t)

@@ -17,6 +17,7 @@
 #include "fed/backoff.h"
 #include "fed/chain.h"
 #include "fed/ledger.h"
+#include "fed/lookup.h"
 #include "fed/plan.h"
 #include "fed/table.h"
 #include "fed/timer.h"
@@ -26,6 +27,7 @@ typedef struct fed_link fed_link;
 typedef struct fed_pair fed_pair;
 typedef struct fed_check fed_check;
 typedef struct fed_admit fed_admit;
+typedef struct fed_inquiry fed_inquiry;
 
 /* ---- pair ---- */
 
@@ -119,6 +121,7 @@ typedef struct fed_attempt {
     bool direct;      /* TLS comes first there */
     bool no_external; /* does without */
     bool full;        /* resumes no TLS session */
+    fed_dane dane;    /* lent by the plan */
 } fed_attempt;
 
 struct fed_link {
@@ -129,9 +132,7 @@ struct fed_link {
     fed_node at;         /* in f->hosts while UP, outside; by endpoint */
     s2s_domain from, to; /* of the stream header */
     fed_plan *plan;      /* until UP */
-    uint64_t ticket;     /* of the lookup under way, 0: none */
-    fed_hook lookup;     /* on f->lookups, or on f->lookups_waiting */
-    fed_plan_step ask;   /* what waits there */
+    fed_lookup lookup;   /* the plan's */
     fed_addr endpoint;   /* family 0: none yet */
     bool direct;         /* TLS comes first there */
     fed_conn *conn;      /* NULL: none has answered yet */
@@ -146,6 +147,7 @@ struct fed_link {
     bool trying;      /* inside fed_race_run: failures are seen there */
     bool given_up;    /* no further endpoint */
     bool cert_ok;
+    bool held;         /* ready, but its certificate is being inquired about */
     fed_chain pairs;   /* by pair->hook */
     fed_chain round;   /* by pair->round: deficit round robin */
     fed_queue flight;  /* handed to the stream, fate unknown; in order of `end` */
@@ -174,7 +176,7 @@ typedef enum fed_conn_state {
     FED_CONN_ENDED
 } fed_conn_state;
 
-enum { FED_PAUSE_STALL = 1, FED_PAUSE_RATE = 2 };
+enum { FED_PAUSE_STALL = 1, FED_PAUSE_RATE = 2, FED_PAUSE_INQUIRY = 4 };
 
 struct fed_conn {
     fed *f;
@@ -193,7 +195,10 @@ struct fed_conn {
     bool lost;        /* the world has ended it: nothing to close */
     s2s_domain ours, theirs;
     fed_tls_info tls;
-    bool direct; /* TLS comes first */
+    s2s_proof proof;      /* what its certificate was found good by, for `theirs` */
+    s2s_proof auth_proof; /* ... and for the domain that EXTERNAL was just granted to */
+    fed_inquiry *inquiry; /* NULL: none */
+    bool direct;          /* TLS comes first */
     bool in_tls;
     uint64_t sent; /* plaintext bytes the world took */
     /* time, all ms */
@@ -256,6 +261,7 @@ struct fed {
     fed_chain conns, dead, restless, wanted, flying;
     fed_chain loose_pairs, loose_targets, loose_links;
     fed_chain lookups, lookups_waiting;
+    fed_chain posh;  /* inquiries that wait for a document */
     unsigned asked;  /* lookups the resolver works on */
     unsigned racing; /* attempts of all links that have not answered yet */
     uint64_t last_id, last_ticket;

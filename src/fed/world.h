@@ -28,9 +28,16 @@ bool fed_addr_eq(const fed_addr *a, const fed_addr *b); /* port included */
 uint32_t fed_addr_hash(const fed_addr *a, uint32_t seed);
 
 typedef enum fed_query {
-    FED_QUERY_SRV, /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV, in one answer */
-    FED_QUERY_ADDR /* A and AAAA of NAME */
+    FED_QUERY_SRV,  /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV, in one answer */
+    FED_QUERY_ADDR, /* A and AAAA of NAME */
+    FED_QUERY_TLSA  /* _PORT._tcp.NAME TLSA (RFC 6698) */
 } fed_query;
+
+typedef struct fed_ask { /* a question to the DNS */
+    fed_query query;
+    s2s_domain name;
+    uint16_t port; /* TLSA */
+} fed_ask;
 
 typedef struct fed_srv {
     uint16_t priority, weight, port;
@@ -38,6 +45,16 @@ typedef struct fed_srv {
         target; /* len 0: the root, "no service". Targets of bad syntax are left out by the resolver */
     bool direct; /* of _xmpps-server: TLS comes first (XEP-0368) */
 } fed_srv;
+
+typedef struct fed_tlsa {
+    uint8_t usage, selector, matching;
+    s2s_span data;
+} fed_tlsa;
+
+typedef struct fed_print { /* of a certificate (RFC 7711) */
+    uint8_t len;           /* 32: SHA-256, 64: SHA-512 */
+    uint8_t digest[64];
+} fed_print;
 
 typedef struct fed_dns {
     /* OK: one half at least (kind of SRV, family of addresses) brought records. DNS_NOT_FOUND: NXDOMAIN or no data of both.
@@ -49,6 +66,9 @@ typedef struct fed_dns {
     size_t n_srv;
     const fed_addr *addr; /* port 0; lent for the call */
     size_t n_addr;
+    const fed_tlsa
+        *tlsa; /* lent for the call; those of no use (RFC 7671 4) are left out by the resolver */
+    size_t n_tlsa;
 } fed_dns;
 
 typedef struct fed_tls_info {
@@ -71,6 +91,19 @@ typedef struct fed_tls_ask {
     fed_side side;
 } fed_tls_ask;
 
+/* What a certificate is held against. */
+typedef struct fed_judge_ask {
+    const s2s_domain *domain; /* whose it is to be */
+    fed_side side;
+    const s2s_domain
+        *hosts; /* names that are as good: the DNS leads from the domain to them, securely */
+    size_t n_hosts;
+    const fed_tlsa *tlsa; /* where there are some, one must fit; nothing else but a pin counts */
+    size_t n_tlsa;
+    const fed_print *prints; /* POSH: else, where there are some, one must fit */
+    size_t n_prints;
+} fed_judge_ask;
+
 typedef enum fed_level { FED_DEBUG, FED_INFO, FED_NOTICE, FED_WARN, FED_ERROR } fed_level;
 typedef struct fed_field {
     const char *key;
@@ -83,15 +116,20 @@ typedef struct fed_world {
     void (*wake_at)(void *w,
                     uint64_t ms); /* call fed_tick then; UINT64_MAX: never. The last call counts */
     /* Answer by fed_on_dns(f, ticket, ...), always, within the resolver's own deadline. */
-    void (*resolve)(void *w, uint64_t ticket, fed_query what, const s2s_domain *name);
+    void (*resolve)(void *w, uint64_t ticket, const fed_ask *ask);
+    /* The fingerprints that the domain publishes of its certificates (RFC 7711). Answer by fed_on_posh, always, in bounded time. */
+    void (*posh)(void *w, uint64_t ticket, const s2s_domain *domain);
     /* Opens a TCP connection for c. Answer by fed_on_connected or fed_on_lost. Gives the handle that all calls below take;
      * NULL: could not even begin (no descriptor): fed treats it as S2S_E_RESOURCE. */
     void *(*dial)(void *w, fed_conn *c, fed_side side, const fed_addr *to);
     /* Writes what fed_conn_out still holds, then does the handshake. Answer by fed_on_tls or fed_on_lost. May be called from
      * inside fed_on_accept. */
     void (*start_tls)(void *w, void *io, const fed_tls_ask *ask);
-    /* Judges the peer's chain against a reference domain (RFC 6120 13.7.2). OK or one of S2S_E_CERT_*. Synchronous. */
-    s2s_err (*judge)(void *w, void *io, const s2s_domain *reference, fed_side side);
+    /* Judges the certificate of the peer (RFC 6120 13.7.2). OK, and *proof says what it was found good by (CERTIFICATE, DANE, POSH, PIN),
+     * or one of S2S_E_CERT_*. Whether policy takes that proof is the asker's to see. Synchronous. */
+    s2s_err (*judge)(void *w, void *io, const fed_judge_ask *ask, s2s_proof *proof);
+    /* Tells by what the certificate of the peer was found to be the domain's, in the end; NONE: by nothing, as yet. */
+    void (*found)(void *w, void *io, const s2s_domain *domain, s2s_proof proof);
     /* c has output: at the end of the loop turn the world takes fed_conn_out and says fed_conn_sent. */
     void (*flush)(void *w, void *io);
     void (*pause)(void *w, void *io, bool paused); /* stop or go on reading */

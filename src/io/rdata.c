@@ -39,3 +39,25 @@ s2s_err io_rdata_srv(const uint8_t *bytes, size_t len, io_srv *out)
     out->port = read16(bytes + 4);
     return io_rdata_name(bytes + 6, len - 6, &out->target);
 }
+
+enum { DER_LEAST = 32, DER_MOST = 8192 }; /* of a certificate or key in full */
+
+static bool data_fits(const io_tlsa *t)
+{
+    switch (t->matching) {
+    case IO_TLSA_FULL: return t->data.len >= DER_LEAST && t->data.len <= DER_MOST;
+    case IO_TLSA_SHA256: return t->data.len == 32;
+    case IO_TLSA_SHA512: return t->data.len == 64;
+    default: return false;
+    }
+}
+
+bool io_rdata_tlsa(const uint8_t *bytes, size_t len, io_tlsa *out)
+{
+    memset(out, 0, sizeof *out);
+    if (len < 3) return false;
+    *out = (io_tlsa){bytes[0], bytes[1], bytes[2], {(const char *)bytes + 3, len - 3}};
+    bool known = (out->usage == IO_TLSA_DANE_TA || out->usage == IO_TLSA_DANE_EE) &&
+                 (out->selector == IO_TLSA_CERT || out->selector == IO_TLSA_SPKI);
+    return known && data_fits(out);
+}

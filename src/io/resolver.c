@@ -9,7 +9,7 @@
 #include "io/rdata.h"
 #include "io/resolver_ctx.h"
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, CLASS_IN = 1 };
+enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, TYPE_TLSA = 52, CLASS_IN = 1 };
 enum { RCODE_NXDOMAIN = 3 };
 enum { REBUILD_MS = 1000 }; /* between two tries to get a working context */
 enum { ORPHANS = 64 };
@@ -23,10 +23,11 @@ enum { PARTS = 2 };
 typedef struct part {
     question *q;
     int type;
-    const char *prefix; /* of the name */
-    int id;             /* libunbound's */
-    bool open;          /* it may still call back */
-    bool done;          /* it has a result */
+    char prefix[24]; /* of the name */
+    bool direct;     /* SRV: of direct TLS */
+    int id;          /* libunbound's */
+    bool open;       /* it may still call back */
+    bool done;       /* it has a result */
     bool bogus;
     bool secure;
     s2s_err err;
@@ -47,6 +48,9 @@ struct question {
     size_t n_srv;
     io_addr *addr; /* malloc */
     size_t n_addr;
+    io_tlsa *tlsa; /* malloc, and */
+    char *bytes;   /* what its items point to */
+    size_t n_tlsa;
     char detail[96];
 };
 
@@ -135,6 +139,8 @@ static void question_free(question *q)
 {
     free(q->srv);
     free(q->addr);
+    free(q->tlsa);
+    free(q->bytes);
     free(q);
 }
 
@@ -149,23 +155,40 @@ static void say(question *q, const char *detail)
     snprintf(q->detail, sizeof q->detail, "%s", detail);
 }
 
-static const char STARTTLS[] = "_xmpp-server._tcp.", DIRECT[] = "_xmpps-server._tcp.";
+static void put_parts(question *q, const io_query *query)
+{
+    part *first = &q->parts[0], *second = &q->parts[1];
+    *first = *second = (part){.q = q, .err = S2S_E_DNS_FAILED};
+    switch (query->what) {
+    case IO_ASK_SRV:
+        first->type = second->type = TYPE_SRV;
+        second->direct = true;
+        snprintf(first->prefix, sizeof first->prefix, "_xmpp-server._tcp.");
+        snprintf(second->prefix, sizeof second->prefix, "_xmpps-server._tcp.");
+        return;
+    case IO_ASK_ADDR:
+        first->type = TYPE_A;
+        second->type = TYPE_AAAA;
+        return;
+    case IO_ASK_TLSA: break;
+    }
+    first->type = TYPE_TLSA;
+    snprintf(first->prefix, sizeof first->prefix, "_%u._tcp.", (unsigned)query->port);
+    /* One record set is all: the second half says nothing, and spoils nothing. */
+    second->done = second->secure = true;
+    second->err = S2S_E_DNS_NOT_FOUND;
+    second->ttl = IO_DNS_TTL_MAX;
+}
 
-static question *question_new(uint64_t ticket, io_question what, const s2s_domain *name)
+static question *question_new(uint64_t ticket, const io_query *query)
 {
     question *q = calloc(1, sizeof *q);
     if (q == NULL) return NULL;
     q->ticket = ticket;
-    q->what = what;
-    q->name = *name;
+    q->what = query->what;
+    q->name = query->name;
     q->enough_at = UINT64_MAX;
-    bool srv = what == IO_ASK_SRV;
-    q->parts[0] = (part){.type = srv ? TYPE_SRV : TYPE_A, .prefix = srv ? STARTTLS : ""};
-    q->parts[1] = (part){.type = srv ? TYPE_SRV : TYPE_AAAA, .prefix = srv ? DIRECT : ""};
-    for (unsigned i = 0; i < PARTS; i++) {
-        q->parts[i].q = q;
-        q->parts[i].err = S2S_E_DNS_FAILED;
-    }
+    put_parts(q, query);
     return q;
 }
 
@@ -203,6 +226,32 @@ static s2s_err keep_addrs(question *q, const struct ub_result *res)
     return S2S_E_OK;
 }
 
+/* Their data is copied behind each other. */
+static s2s_err keep_tlsa(question *q, const struct ub_result *res)
+{
+    size_t n = 0, bytes = 0;
+    for (; n < IO_DNS_TLSA_MAX && res->data[n] != NULL; n++)
+        bytes += (size_t)res->len[n];
+    q->tlsa = calloc(n + 1, sizeof *q->tlsa);
+    q->bytes = malloc(bytes + 1);
+    if (q->tlsa == NULL || q->bytes == NULL) return S2S_E_DNS_FAILED;
+    char *at = q->bytes;
+    for (size_t i = 0; i < n; i++) {
+        io_tlsa *tlsa = &q->tlsa[q->n_tlsa];
+        size_t len = (size_t)res->len[i];
+        memcpy(at, res->data[i], len);
+        if (io_rdata_tlsa((const uint8_t *)at, len, tlsa)) q->n_tlsa++;
+        at += len;
+    }
+    return S2S_E_OK;
+}
+
+static s2s_err keep(part *p, const struct ub_result *res)
+{
+    if (p->type == TYPE_SRV) return keep_srv(p->q, res, p->direct);
+    return p->type == TYPE_TLSA ? keep_tlsa(p->q, res) : keep_addrs(p->q, res);
+}
+
 static void note_result(part *p, const struct ub_result *res)
 {
     question *q = p->q;
@@ -212,7 +261,7 @@ static void note_result(part *p, const struct ub_result *res)
     if (p->bogus) {
         say(q, res->why_bogus != NULL ? res->why_bogus : "bogus");
     } else if (res->havedata) {
-        p->err = p->type == TYPE_SRV ? keep_srv(q, res, p->prefix == DIRECT) : keep_addrs(q, res);
+        p->err = keep(p, res);
     } else if (res->nxdomain || res->rcode == RCODE_NXDOMAIN || res->rcode == 0) {
         p->err = S2S_E_DNS_NOT_FOUND;
     } else {
@@ -282,6 +331,8 @@ static void tell(io_resolver *r, question *q)
         a.n_srv = q->n_srv;
         a.addr = q->addr;
         a.n_addr = q->n_addr;
+        a.tlsa = q->tlsa;
+        a.n_tlsa = q->n_tlsa;
     }
     if (a.err == S2S_E_DNS_FAILED) {
         a.secure = false;
@@ -297,7 +348,7 @@ static void tell(io_resolver *r, question *q)
 
 static void issue_part(io_resolver *r, part *p)
 {
-    char name[S2S_DOMAIN_MAX + sizeof DIRECT];
+    char name[S2S_DOMAIN_MAX + sizeof p->prefix];
     snprintf(name, sizeof name, "%s%s", p->prefix, p->q->name.text);
     int err = ub_resolve_async(r->engine->ub, name, p->type, CLASS_IN, p, on_result, &p->id);
     p->open = err == 0;
@@ -465,14 +516,15 @@ static void leave_out_the_impossible(question *q)
 {
     for (unsigned i = 0; i < PARTS; i++) {
         part *p = &q->parts[i];
-        p->done = strlen(p->prefix) + q->name.len > S2S_DOMAIN_MAX;
-        if (p->done) p->err = S2S_E_DNS_NOT_FOUND;
+        if (strlen(p->prefix) + q->name.len <= S2S_DOMAIN_MAX) continue;
+        p->done = true;
+        p->err = S2S_E_DNS_NOT_FOUND;
     }
 }
 
-void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name)
+void io_resolver_ask(io_resolver *r, uint64_t ticket, const io_query *query)
 {
-    question *q = question_new(ticket, what, name);
+    question *q = question_new(ticket, query);
     uint64_t now = uv_now(r->loop);
     r->counts.asked++;
     if (q == NULL) {

@@ -1,10 +1,10 @@
 /* resolver.h - DNS with DNSSEC verdict, in the loop (libunbound).
- * For:    SRV records and addresses of a name, from the network or from embedded zone data.
+ * For:    SRV records, addresses and TLSA records of a name, from the network or from embedded zone data.
  * Never:  decides what an answer means, or whether an address may be dialled.
  * Owner:  one loop. libunbound works in a thread of its own (a forked one would lose the embedded data); what it has to
  *         say comes through a descriptor the loop watches, so every call back is made on the loop.
  *
- * Every question is two to the DNS: both kinds of SRV record (XEP-0368), or both families of addresses. It is answered
+ * A question may be two to the DNS: both kinds of SRV record (XEP-0368), or both families of addresses. It is answered
  * exactly once, never from inside io_resolver_ask, within attempts * timeout_ms (plus a loop turn); only io_resolver_free
  * leaves questions unanswered. When one half has brought records the other has a short time left: what comes later is
  * not told, but in the cache for the next question. */
@@ -19,8 +19,9 @@
 typedef struct io_resolver io_resolver;
 
 typedef enum io_question {
-    IO_ASK_SRV, /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV */
-    IO_ASK_ADDR /* A and AAAA of NAME */
+    IO_ASK_SRV,  /* _xmpp-server._tcp.NAME and _xmpps-server._tcp.NAME SRV */
+    IO_ASK_ADDR, /* A and AAAA of NAME */
+    IO_ASK_TLSA  /* _PORT._tcp.NAME TLSA (RFC 6698) */
 } io_question;
 
 typedef struct io_srv {
@@ -28,6 +29,15 @@ typedef struct io_srv {
     s2s_domain target; /* len 0: the root, "no service" (RFC 2782) */
     bool direct;       /* of _xmpps-server: direct TLS */
 } io_srv;
+
+/* The numbers of RFC 7218. */
+enum { IO_TLSA_DANE_TA = 2, IO_TLSA_DANE_EE = 3 };                 /* usage */
+enum { IO_TLSA_CERT = 0, IO_TLSA_SPKI = 1 };                       /* selector */
+enum { IO_TLSA_FULL = 0, IO_TLSA_SHA256 = 1, IO_TLSA_SHA512 = 2 }; /* matching type */
+typedef struct io_tlsa {
+    uint8_t usage, selector, matching;
+    s2s_span data;
+} io_tlsa;
 
 typedef struct io_dns_answer {
     /* OK: one half at least brought records, and none was forged. DNS_NOT_FOUND: NXDOMAIN or no data, both. DNS_FAILED:
@@ -39,12 +49,16 @@ typedef struct io_dns_answer {
     size_t n_srv;
     const io_addr *addr; /* lent for the call; port 0; v4-mapped ones unmapped */
     size_t n_addr;
+    const io_tlsa *
+        tlsa; /* lent for the call, with its data. Those that nobody can use (io_rdata_tlsa) are left out */
+    size_t n_tlsa;
     char detail[96]; /* for logs: what failed; "" when nothing did */
 } io_dns_answer;
 
 #define IO_DNS_TTL_MAX  86400
 #define IO_DNS_SRV_MAX  1024 /* records of one kind that are kept */
 #define IO_DNS_ADDR_MAX 256
+#define IO_DNS_TLSA_MAX 32
 
 typedef struct io_resolver_settings {
     const char *const
@@ -89,7 +103,13 @@ typedef void (*io_resolver_done)(void *ctx, uint64_t ticket, const io_dns_answer
 io_resolver *io_resolver_new(uv_loop_t *loop, const io_resolver_settings *settings,
                              io_resolver_done done, void *ctx, io_resolver_fault *fault);
 
-void io_resolver_ask(io_resolver *r, uint64_t ticket, io_question what, const s2s_domain *name);
+typedef struct io_query {
+    io_question what;
+    s2s_domain name;
+    uint16_t port; /* TLSA */
+} io_query;
+
+void io_resolver_ask(io_resolver *r, uint64_t ticket, const io_query *query);
 
 /* A new libunbound context with empty caches (resolv_conf and anchor_file are read again: a daemon that may not read files any
  * more gives forwarders and anchors as text); questions in flight are asked again, their deadlines stay. Done by itself

@@ -13,6 +13,9 @@ const char *s2s_proof_name(s2s_proof proof)
     case S2S_PROOF_NONE: return "none";
     case S2S_PROOF_CERTIFICATE: return "certificate";
     case S2S_PROOF_DIALBACK: return "dialback";
+    case S2S_PROOF_DANE: return "dane";
+    case S2S_PROOF_POSH: return "posh";
+    case S2S_PROOF_PIN: return "pin";
     }
     return "none";
 }

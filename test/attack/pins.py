@@ -57,7 +57,9 @@ def pinned_out(daemon):
     until("the message", lambda: far.has("m1"))
     pair = [p for p in daemon.status()["pairs"] if p["to"] == PEER][0]
     if pair["proof"] != "certificate":
-        raise Mismatch(f"proved by {pair['proof']}")
+        raise Mismatch(f"our own name was proved by {pair['proof']}")
+    if [link["peer_proof"] for link in daemon.status()["links"] if link["theirs"] == PEER] != ["pin"]:
+        raise Mismatch(f"the peer was proved by {daemon.status()['links']}")
     far.cut()
     far.context = server_context(daemon, PEER)  # of the authority we trust, with the right name
     until("the cut is noticed", lambda: not [k for k in daemon.status()["links"] if k["theirs"] == PEER and k["role"] == "initiating"])

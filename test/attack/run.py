@@ -16,6 +16,7 @@ from real import Workshop  # stage.py has put the dialogues' folder on the path
 import direct
 import flood
 import garbage
+import keys
 import pins
 import resets
 import resume
@@ -34,7 +35,7 @@ def arguments():
 
 def attacks():
     """(function, its scene) by name; the first line of a function's text is the test's name."""
-    for room in (garbage, direct, resets, resume, pins, flood, slow):
+    for room in (garbage, direct, resets, resume, pins, keys, flood, slow):
         for act, scene in room.ATTACKS:
             yield act, scene
 

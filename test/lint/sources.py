@@ -21,9 +21,9 @@ MAY_INCLUDE = {
 # not know them. (Their symbols are checked too: objects.py.)
 OUTSIDE = {
     "s2s": re.compile(r"^(uv|unbound|yaml|jansson|pthread|time|unistd|errno|fcntl|netdb|poll|"
-                      r"signal|threads)\.h$|^(sys|openssl|ldns|arpa|netinet|net|uv)/"),
+                      r"signal|threads)\.h$|^(sys|openssl|ldns|arpa|netinet|net|uv|curl)/"),
     "fed": re.compile(r"^(uv|unbound|yaml|jansson|pthread|time|unistd|errno|fcntl|netdb|poll|"
-                      r"signal|threads|expat)\.h$|^(sys|openssl|ldns|arpa|netinet|net|uv)/"),
+                      r"signal|threads|expat)\.h$|^(sys|openssl|ldns|arpa|netinet|net|uv|curl)/"),
     "io": re.compile(r"^(yaml|jansson|expat)\.h$"),
 }
 

@@ -95,7 +95,7 @@ class Dialogue:
     def _world(self, word, rest, path):
         if word == "remote":
             self.world.remotes.append(rest)
-        elif word in ("srv", "srvs", "addr", "dnsfail"):
+        elif word in ("srv", "srvs", "addr", "dnsfail", "signed", "tlsa", "posh"):
             self.world.zone.append([word] + rest.split())
         elif word == "peer":
             name, *facts = rest.split()

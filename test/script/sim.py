@@ -4,7 +4,7 @@ import subprocess
 
 from dialogue import Mismatch
 
-DEFAULT_PROOF = {"certificate": 1, "dialback": 2}
+PROOFS = {"certificate": 1, "dialback": 2, "dane": 4, "posh": 8}
 YES = {"yes": "1", "no": "0"}
 
 
@@ -27,7 +27,7 @@ class Sim:
         for local in [["loc.example"], ["loc2.example"]] + world.locals:
             self.command(f"local {local[0]} hq {0 if 'none' in local[1:] else 1}")
         for name, facts in world.peers + ([] if any(n == "*" for n, _ in world.peers) else [("*", {})]):
-            proofs = sum(DEFAULT_PROOF[p] for p in facts.get("proof", "certificate,dialback").split(","))
+            proofs = sum(PROOFS[p] for p in facts.get("proof", "certificate,dialback").split(","))
             self.command(f"peer {name} {YES[facts.get('allow', 'yes')]} {facts.get('tls', 'required')} {proofs}")
         for name, value in world.limits.items():
             self.command(f"limit {name} {value}")
@@ -141,7 +141,8 @@ class Sim:
         if not state["tls"]:
             raise Mismatch(f"TLS was not begun{self.why(conn)}")
         state["tls"] = None
-        self.command(f"tls {self.conns[conn]} {trust} {','.join(n for n in names if '=' not in n)}")
+        self.command(f"tls {self.conns[conn]} {trust} "
+                     + ",".join(n for n in names if "=" not in n or n.startswith(("tlsa=", "ta="))))
         self.settle_refusals()
 
     def asked(self, name, kind, asked):

@@ -30,13 +30,20 @@ static void world_wake_at(void *w, uint64_t ms)
     ((sim *)w)->wake = ms;
 }
 
-static void world_resolve(void *w, uint64_t ticket, fed_query what, const s2s_domain *name)
+static void world_resolve(void *w, uint64_t ticket, const fed_ask *ask)
 {
     sim *s = w;
-    s->questions = realloc(s->questions, (s->n_questions + 1) * sizeof *s->questions);
-    S2S_ASSERT(s->questions != NULL);
-    s->questions[s->n_questions++] = (sim_question){ticket, what, *name};
+    sim_zone_ask(&s->zone, &(sim_question){.ticket = ticket, .ask = *ask});
     s->asked++;
+    s->asked_tlsa += ask->query == FED_QUERY_TLSA;
+}
+
+static void world_posh(void *w, uint64_t ticket, const s2s_domain *domain)
+{
+    sim *s = w;
+    sim_zone_ask(&s->zone,
+                 &(sim_question){.ticket = ticket, .ask = {.name = *domain}, .posh = true});
+    s->asked_posh++;
 }
 
 static sim_host *host_at(sim *s, const fed_addr *a, bool direct)
@@ -103,22 +110,34 @@ static void world_start_tls(void *w, void *io, const fed_tls_ask *ask)
     p->ask = *ask;
 }
 
-static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
+static void world_log(void *w, fed_level level, const char *event, const fed_field *fields,
+                      size_t n);
+
+static s2s_err world_judge(void *w, void *io, const fed_judge_ask *ask, s2s_proof *proof)
 {
     const sim *s = w;
     const sim_pipe *p = alive(io);
     const sim_host *h = p->end != NULL ? p->end->host : NULL;
-    unsigned proofs = fed_config_policy(&s->config, reference)->proofs;
-    if (h == NULL || h->n_names == 0) return S2S_E_CERT_MISSING;
-    if (side == FED_OUTSIDE && (proofs & FED_PROOF_PIN) != 0) {
+    unsigned proofs = fed_config_policy(&s->config, ask->domain)->proofs;
+    sim_cert c = {.trust = S2S_E_CERT_MISSING};
+    if (h != NULL && h->n_names > 0)
+        c = (sim_cert){h->trust, h->names, h->n_names, h->key, h->signer};
+    if (p->resumed && h != NULL && h->trust_resumed != S2S_E_OK) c.trust = h->trust_resumed;
+    if (c.trust != S2S_E_CERT_MISSING && ask->side == FED_OUTSIDE &&
+        (proofs & FED_PROOF_PIN) != 0) {
+        *proof = S2S_PROOF_PIN;
         if (h->pinned) return S2S_E_OK;
-        if ((proofs & FED_PROOF_CERTIFICATE) == 0) return S2S_E_CERT_PIN;
+        if ((proofs & ~(unsigned)(FED_PROOF_PIN | FED_PROOF_DIALBACK)) == 0) return S2S_E_CERT_PIN;
     }
-    if (p->resumed && h->trust_resumed != S2S_E_OK) return h->trust_resumed;
-    if (h->trust != S2S_E_OK) return h->trust;
-    for (size_t i = 0; i < h->n_names; i++)
-        if (s2s_domain_eq(&h->names[i], reference)) return S2S_E_OK;
-    return S2S_E_CERT_NAME;
+    return sim_cert_judge(&c, ask, proof);
+}
+
+static void world_found(void *w, void *io, const s2s_domain *domain, s2s_proof proof)
+{
+    (void)alive(io);
+    const fed_field fields[] = {{"domain", s2s_domain_span(domain)},
+                                {"proof", s2s_span_of(s2s_proof_name(proof))}};
+    world_log(w, FED_DEBUG, "found", fields, 2);
 }
 
 static void world_flush(void *w, void *io)
@@ -199,9 +218,11 @@ static const fed_world WORLD = {
     .random = world_random,
     .wake_at = world_wake_at,
     .resolve = world_resolve,
+    .posh = world_posh,
     .dial = world_dial,
     .start_tls = world_start_tls,
     .judge = world_judge,
+    .found = world_found,
     .flush = world_flush,
     .pause = world_pause,
     .acked = world_acked,
@@ -212,48 +233,55 @@ static const fed_world WORLD = {
 
 /* ---- names ---- */
 
-static void answer_question(sim *s)
+static sim_row *row_new(sim *s, const char *name, fed_query kind)
 {
-    sim_question q = s->questions[0];
-    memmove(s->questions, s->questions + 1, --s->n_questions * sizeof q);
-    fed_srv srv[SIM_MAX];
-    fed_addr addr[SIM_MAX];
-    fed_dns answer = {.err = S2S_E_DNS_NOT_FOUND, .ttl = 60, .srv = srv, .addr = addr};
-    for (size_t i = 0; i < s->n_zone; i++) {
-        const sim_row *row = &s->zone[i];
-        if (!s2s_domain_eq(&row->name, &q.name)) continue;
-        if (row->fails) {
-            answer.err = S2S_E_DNS_FAILED;
-            break;
-        }
-        if (row->is_srv != (q.what == FED_QUERY_SRV)) continue;
-        answer.err = S2S_E_OK;
-        if (row->is_srv)
-            srv[answer.n_srv++] = row->srv;
-        else
-            addr[answer.n_addr++] = row->addr;
-    }
-    fed_on_dns(s->fed, q.ticket, &answer);
+    const s2s_domain d = sim_domain(name);
+    return sim_zone_add(&s->zone, &d, kind);
 }
 
-static sim_row *row_new(sim *s, const char *name)
+static sim_row *last_row(sim *s)
 {
-    s->zone = realloc(s->zone, (s->n_zone + 1) * sizeof *s->zone);
-    S2S_ASSERT(s->zone != NULL);
-    sim_row *row = &s->zone[s->n_zone++];
-    *row = (sim_row){.name = sim_domain(name)};
-    return row;
+    return &s->zone.rows[s->zone.n - 1];
+}
+
+void sim_publish(sim *s, const char *domain, const char *key)
+{
+    sim_row *row = row_new(s, domain, FED_QUERY_SRV);
+    row->posh = true;
+    snprintf(row->key, sizeof row->key, "%s", key);
+}
+
+void sim_zone_signs(sim *s, const char *name, fed_query kind, unsigned port)
+{
+    sim_row *row = row_new(s, name, kind);
+    row->signs = true;
+    row->port = (uint16_t)port;
+    s->config.dnssec = true;
+}
+
+void sim_zone_fails_of(sim *s, const char *name, fed_query kind, unsigned port)
+{
+    sim_row *row = row_new(s, name, kind);
+    row->fails = row->alone = true;
+    row->port = (uint16_t)port;
+}
+
+void sim_add_tlsa(sim *s, const char *name, unsigned port, unsigned usage, const char *key)
+{
+    sim_row *row = row_new(s, name, FED_QUERY_TLSA);
+    row->port = (uint16_t)port;
+    row->usage = (uint8_t)usage;
+    snprintf(row->key, sizeof row->key, "%s", key);
 }
 
 void sim_zone_fails(sim *s, const char *name)
 {
-    row_new(s, name)->fails = true;
+    row_new(s, name, FED_QUERY_ADDR)->fails = true;
 }
 
 void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, const char *target)
 {
-    sim_row *row = row_new(s, name);
-    row->is_srv = true;
+    sim_row *row = row_new(s, name, FED_QUERY_SRV);
     row->srv = (fed_srv){.priority = (uint16_t)priority, .port = (uint16_t)port};
     if (strcmp(target, ".") != 0) row->srv.target = sim_domain(target);
 }
@@ -262,20 +290,20 @@ void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned po
                         const char *target)
 {
     sim_add_srv(s, name, priority, port, target);
-    s->zone[s->n_zone - 1].srv.direct = true;
+    last_row(s)->srv.direct = true;
 }
 
 void sim_weigh(sim *s, unsigned weight)
 {
-    S2S_ASSERT(s->zone[s->n_zone - 1].is_srv);
-    s->zone[s->n_zone - 1].srv.weight = (uint16_t)weight;
+    S2S_ASSERT(last_row(s)->kind == FED_QUERY_SRV);
+    last_row(s)->srv.weight = (uint16_t)weight;
 }
 
 void sim_add_addr(sim *s, const char *name, const char *addr)
 {
     fed_cidr one;
     S2S_ASSERT(fed_cidr_parse(s2s_span_of(addr), &one) == S2S_E_OK);
-    row_new(s, name)->addr = one.net;
+    row_new(s, name, FED_QUERY_ADDR)->addr = one.net;
 }
 
 /* ---- pipes ---- */
@@ -500,8 +528,9 @@ bool sim_step(sim *s)
         fed_tick(s->fed);
         moved = true;
     }
-    if (s->n_questions > 0 && !s->no_dns) {
-        answer_question(s);
+    bool held = s->no_dns || (s->no_posh && s->zone.n_questions > 0 && s->zone.questions[0].posh);
+    if (s->zone.n_questions > 0 && !held) {
+        sim_zone_answer(&s->zone, s->fed);
         moved = true;
     }
     count_dialling(s);
@@ -621,8 +650,7 @@ void sim_end_all(sim *s)
     free(s->logs);
     free(s->dialled);
     free(s->pipes);
-    free(s->zone);
-    free(s->questions);
+    sim_zone_fini(&s->zone);
     free(s);
 }
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "fed/fed.h"
+#include "names.h"
 
 typedef struct sim sim;
 typedef struct sim_host sim_host;
@@ -101,6 +102,7 @@ struct sim_host {
     bool pinned; /* its key is among the pins that policy knows */
     s2s_domain names[SIM_MAX];
     size_t n_names;
+    const char *key, *signer; /* their names, for TLSA records; NULL: some that nobody knows */
     /* its program and its machine */
     bool stalled;   /* does not read */
     bool unplugged; /* nothing arrives, nothing is acknowledged */
@@ -136,11 +138,9 @@ struct sim {
     uint64_t wakes; /* how often it was woken */
     uint64_t seed;
     size_t chunk; /* bytes of one read by fed, 0: as they come */
-    struct sim_row *zone;
-    size_t n_zone;
-    struct sim_question *questions;
-    size_t n_questions;
-    unsigned asked; /* lookups, ever */
+    sim_zone zone;
+    unsigned asked; /* lookups, ever; and of TLSA records */
+    unsigned asked_tlsa, asked_posh;
     sim_pipe **pipes;
     size_t n_pipes;
     unsigned last_pipe;
@@ -151,7 +151,8 @@ struct sim {
     unsigned pauses;
     char **logs;
     size_t n_logs;
-    bool no_dns; /* the resolver is busy */
+    bool no_dns;  /* the resolver is busy */
+    bool no_posh; /* no document comes */
 };
 
 /* Local domains loc.example and loc2.example on "hq" at 10.0.0.10 (a host too: s->hosts[0]); one policy for all: TLS
@@ -167,6 +168,12 @@ sim_host *sim_remote(sim *s, const char *domain, const char *addr); /* with SRV 
 void sim_serve(sim_host *h, const char *domain); /* one more; remotes: with SRV too */
 void sim_local(sim *s, const char *domain, size_t server, bool certificate);
 void sim_zone_fails(sim *s, const char *name);
+void sim_zone_fails_of(sim *s, const char *name, fed_query kind,
+                       unsigned port); /* port: TLSA, else 0 */
+/* What is said of that name and kind is signed (DNSSEC); from the first on the resolver validates. */
+void sim_zone_signs(sim *s, const char *name, fed_query kind, unsigned port);
+void sim_add_tlsa(sim *s, const char *name, unsigned port, unsigned usage, const char *key);
+void sim_publish(sim *s, const char *domain, const char *key); /* in its document of POSH */
 void sim_add_srv(sim *s, const char *name, unsigned priority, unsigned port, const char *target);
 void sim_add_srv_direct(sim *s, const char *name, unsigned priority, unsigned port,
                         const char *target); /* _xmpps-server */

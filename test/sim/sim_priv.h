@@ -7,19 +7,6 @@
 
 #include "sim.h"
 
-typedef struct sim_row {
-    s2s_domain name;
-    bool is_srv, fails;
-    fed_srv srv;
-    fed_addr addr;
-} sim_row;
-
-typedef struct sim_question {
-    uint64_t ticket;
-    fed_query what;
-    s2s_domain name;
-} sim_question;
-
 /* The world's handle: one TCP connection between fed and a host. */
 struct sim_pipe {
     sim *s;

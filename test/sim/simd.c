@@ -3,16 +3,20 @@
  *
  *   local DOMAIN SERVER CERT(0|1)              server NAME ADDR:PORT TRUST-CIDR TLS(none|optional|required)
  *   peer PATTERN ALLOW(0|1) TLS PROOFS(bits)   limit NAME VALUE        own ADDR:PORT    doubt bounce|resend|drop
- *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       dnsfail NAME [srv]  private CIDR
+ *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       private CIDR
  *   srvs ...                                   (the same of _xmpps-server: direct TLS)
+ *   dnsfail NAME [srv|addr|tlsa]               signed NAME srv|addr|tlsa (DNSSEC)
+ *   posh NAME KEY                              (a fingerprint of its document)
+ *   tlsa NAME PORT USAGE KEY                   (KEY: a name; usage 3: of the certificate, 2: of who signed it; 0, 1: of no use)
  *   start
  *   accept outside|direct|inside ADDR:PORT     -> conn N
  *   hello N                                    the peer's first byte is TLS
- *   bytes N HEX      tls N TRUST NAME,NAME     (TRUST: ok none untrusted expired; names: what the certificate covers)
+ *   bytes N HEX      tls N TRUST NAME,NAME     (TRUST: ok none untrusted expired; names: what the certificate covers;
+ *                                               tlsa=KEY among them: a name for its key, ta=KEY for its signer's)
  *   connected N      lost N ERRNAME            acked N on|off (does the peer's kernel acknowledge? on at first)
  *   advance MS       ledger in|out             drain MS   drained
  * Effects: out N HEX, starttls N server|client OURS SNI ASK DIRECT, dial N outside|inside ADDR, close N graceful|abrupt,
- *          pause N 0|1, log EVENT key=value...
+ *          pause N 0|1, found N DOMAIN PROOF, log EVENT key=value...
  */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -21,6 +25,7 @@
 #include <string.h>
 
 #include "fed/fed.h"
+#include "names.h"
 
 enum { MAX_CONNS = 4096, MAX_ROWS = 512, MAX_WORDS = 16, MAX_NAMES = 64 };
 
@@ -34,21 +39,8 @@ typedef struct sim_conn {
     s2s_err trust; /* verdict on the chain, names apart */
     s2s_domain names[MAX_NAMES];
     size_t n_names;
+    char key[32], signer[32];
 } sim_conn;
-
-typedef struct sim_question {
-    uint64_t ticket;
-    fed_query what;
-    s2s_domain name;
-} sim_question;
-
-typedef struct sim_zone_row {
-    s2s_domain name;
-    bool is_srv;
-    bool fails;
-    fed_srv srv;
-    fed_addr addr;
-} sim_zone_row;
 
 typedef struct sim_daemon {
     fed *fed;
@@ -62,10 +54,7 @@ typedef struct sim_daemon {
     fed_policy policies[MAX_ROWS];
     fed_cidr private_ok[MAX_ROWS];
     fed_addr own[MAX_ROWS];
-    sim_zone_row zone[MAX_ROWS];
-    size_t n_zone;
-    sim_question questions[MAX_ROWS];
-    size_t n_questions;
+    sim_zone zone;
     sim_conn conns[MAX_CONNS];
     size_t n_conns;
     uint64_t now;
@@ -110,12 +99,25 @@ static void world_wake_at(void *w, uint64_t ms)
     ((sim_daemon *)w)->wake = ms;
 }
 
-static void world_resolve(void *w, uint64_t ticket, fed_query what, const s2s_domain *name)
+static const char *const KINDS[] = {
+    [FED_QUERY_SRV] = "srv", [FED_QUERY_ADDR] = "addr", [FED_QUERY_TLSA] = "tlsa"};
+
+static void world_resolve(void *w, uint64_t ticket, const fed_ask *ask)
 {
     sim_daemon *d = w;
-    S2S_ASSERT(d->n_questions < MAX_ROWS);
-    d->questions[d->n_questions++] = (sim_question){ticket, what, *name};
-    printf("resolve %s %s\n", what == FED_QUERY_SRV ? "srv" : "addr", name->text);
+    sim_zone_ask(&d->zone, &(sim_question){.ticket = ticket, .ask = *ask});
+    if (ask->query == FED_QUERY_TLSA)
+        printf("resolve tlsa _%u._tcp.%s\n", (unsigned)ask->port, ask->name.text);
+    else
+        printf("resolve %s %s\n", KINDS[ask->query], ask->name.text);
+}
+
+static void world_posh(void *w, uint64_t ticket, const s2s_domain *domain)
+{
+    sim_daemon *d = w;
+    sim_zone_ask(&d->zone,
+                 &(sim_question){.ticket = ticket, .ask = {.name = *domain}, .posh = true});
+    printf("resolve posh %s\n", domain->text);
 }
 
 static sim_conn *conn_new(sim_daemon *d)
@@ -165,15 +167,18 @@ static void world_start_tls(void *w, void *io, const fed_tls_ask *ask)
            ask->ask_client_cert ? 1 : 0, ask->direct ? 1 : 0);
 }
 
-static s2s_err world_judge(void *w, void *io, const s2s_domain *reference, fed_side side)
+static s2s_err world_judge(void *w, void *io, const fed_judge_ask *ask, s2s_proof *proof)
 {
     (void)w;
-    (void)side;
     const sim_conn *c = io;
-    if (c->trust != S2S_E_OK) return c->trust;
-    for (size_t i = 0; i < c->n_names; i++)
-        if (s2s_domain_eq(&c->names[i], reference)) return S2S_E_OK;
-    return S2S_E_CERT_NAME;
+    const sim_cert cert = {c->trust, c->names, c->n_names, c->key, c->signer};
+    return sim_cert_judge(&cert, ask, proof);
+}
+
+static void world_found(void *w, void *io, const s2s_domain *domain, s2s_proof proof)
+{
+    (void)w;
+    printf("found %u %s %s\n", ((sim_conn *)io)->id, domain->text, s2s_proof_name(proof));
 }
 
 static void world_flush(void *w, void *io)
@@ -235,9 +240,11 @@ static const fed_world sim_world = {
     .random = world_random,
     .wake_at = world_wake_at,
     .resolve = world_resolve,
+    .posh = world_posh,
     .dial = world_dial,
     .start_tls = world_start_tls,
     .judge = world_judge,
+    .found = world_found,
     .flush = world_flush,
     .pause = world_pause,
     .acked = world_acked,
@@ -247,30 +254,6 @@ static const fed_world sim_world = {
 };
 
 /* ---- moving until nothing moves ---- */
-
-static void answer_question(sim_daemon *d)
-{
-    sim_question q = d->questions[0];
-    fed_srv srv[MAX_ROWS];
-    fed_addr addr[MAX_ROWS];
-    fed_dns answer = {.err = S2S_E_DNS_NOT_FOUND, .ttl = 60, .srv = srv, .addr = addr};
-    memmove(d->questions, d->questions + 1, --d->n_questions * sizeof q);
-    for (size_t i = 0; i < d->n_zone; i++) {
-        const sim_zone_row *row = &d->zone[i];
-        if (!s2s_domain_eq(&row->name, &q.name)) continue;
-        if (row->fails && (!row->is_srv || q.what == FED_QUERY_SRV)) {
-            answer.err = S2S_E_DNS_FAILED;
-            break;
-        }
-        if (row->fails || row->is_srv != (q.what == FED_QUERY_SRV)) continue;
-        answer.err = S2S_E_OK;
-        if (row->is_srv)
-            srv[answer.n_srv++] = row->srv;
-        else
-            addr[answer.n_addr++] = row->addr;
-    }
-    fed_on_dns(d->fed, q.ticket, &answer);
-}
 
 static bool flush_some(sim_daemon *d)
 {
@@ -286,8 +269,8 @@ static bool flush_some(sim_daemon *d)
 static void settle(sim_daemon *d)
 {
     for (;;) {
-        if (d->n_questions)
-            answer_question(d);
+        if (d->zone.n_questions)
+            sim_zone_answer(&d->zone, d->fed);
         else if (d->wake <= d->now) {
             d->wake = UINT64_MAX;
             fed_tick(d->fed);
@@ -457,25 +440,52 @@ static void set_limit(sim_daemon *d, const char *name, unsigned long value)
     fail("no such limit", name);
 }
 
+static fed_query kind_of(const char *word)
+{
+    for (size_t i = 0; word != NULL && i < sizeof KINDS / sizeof KINDS[0]; i++)
+        if (!strcmp(KINDS[i], word)) return (fed_query)i;
+    fail("srv, addr or tlsa is wanted", word);
+}
+
+static void put_srv(sim_row *row, char **words)
+{
+    row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]),
+                         .weight = (uint16_t)number_of(words[3]),
+                         .port = (uint16_t)number_of(words[4]),
+                         .direct = words[0][3] == 's'};
+    if (words[5] && strcmp(words[5], ".")) row->srv.target = domain_of(words[5]);
+}
+
+static void put_key(sim_row *row, const char *key)
+{
+    if (!key) fail("a key", key);
+    snprintf(row->key, sizeof row->key, "%s", key);
+}
+
 static void add_zone(sim_daemon *d, char **words)
 {
-    S2S_ASSERT(d->n_zone < MAX_ROWS);
-    sim_zone_row *row = &d->zone[d->n_zone++];
-    memset(row, 0, sizeof *row);
-    row->name = domain_of(words[1]);
+    const s2s_domain name = domain_of(words[1]);
+    sim_row *row = sim_zone_add(&d->zone, &name, FED_QUERY_SRV);
     if (!strcmp(words[0], "dnsfail")) {
         row->fails = true;
-        row->is_srv = words[2] != NULL;
+        row->alone = words[2] != NULL;
+        if (row->alone) row->kind = kind_of(words[2]);
+    } else if (!strcmp(words[0], "signed")) {
+        row->signs = d->config.dnssec = true;
+        row->kind = kind_of(words[2]);
+    } else if (!strcmp(words[0], "tlsa")) {
+        row->kind = FED_QUERY_TLSA;
+        row->port = (uint16_t)number_of(words[2]);
+        row->usage = (uint8_t)number_of(words[3]);
+        put_key(row, words[4]);
+    } else if (!strcmp(words[0], "posh")) {
+        row->posh = true;
+        put_key(row, words[2]);
     } else if (!strncmp(words[0], "srv", 3)) {
-        row->is_srv = true;
-        row->srv = (fed_srv){.priority = (uint16_t)number_of(words[2]),
-                             .weight = (uint16_t)number_of(words[3]),
-                             .port = (uint16_t)number_of(words[4]),
-                             .direct = words[0][3] == 's'};
-        if (words[5] && strcmp(words[5], ".")) row->srv.target = domain_of(words[5]);
+        put_srv(row, words);
     } else {
-        fed_cidr one = cidr_of(words[2]);
-        row->addr = one.net;
+        row->kind = FED_QUERY_ADDR;
+        row->addr = cidr_of(words[2]).net;
     }
 }
 
@@ -491,7 +501,8 @@ static bool configure(sim_daemon *d, char **words)
     else if (!strcmp(verb, "limit"))
         set_limit(d, words[1], number_of(words[2]));
     else if (!strcmp(verb, "srv") || !strcmp(verb, "srvs") || !strcmp(verb, "addr") ||
-             !strcmp(verb, "dnsfail"))
+             !strcmp(verb, "dnsfail") || !strcmp(verb, "signed") || !strcmp(verb, "tlsa") ||
+             !strcmp(verb, "posh"))
         add_zone(d, words);
     else if (!strcmp(verb, "private"))
         d->private_ok[d->config.n_allow_private++] = cidr_of(words[1]);
@@ -548,8 +559,14 @@ static void do_tls(sim_daemon *d, char **words)
                                            : S2S_E_CERT_UNTRUSTED;
     char *save = NULL;
     for (char *name = words[3] ? strtok_r(words[3], ",", &save) : NULL; name;
-         name = strtok_r(NULL, ",", &save))
-        c->names[c->n_names++] = domain_of(name);
+         name = strtok_r(NULL, ",", &save)) {
+        if (!strncmp(name, "tlsa=", 5))
+            snprintf(c->key, sizeof c->key, "%s", name + 5);
+        else if (!strncmp(name, "ta=", 3))
+            snprintf(c->signer, sizeof c->signer, "%s", name + 3);
+        else
+            c->names[c->n_names++] = domain_of(name);
+    }
     if (c->fed) fed_on_tls(d->fed, c->fed, &info);
 }
 
@@ -651,6 +668,7 @@ int main(void)
     free(line);
     if (d->fed) fed_free(d->fed);
     free(d->names);
+    sim_zone_fini(&d->zone);
     free(d);
     return 0;
 }

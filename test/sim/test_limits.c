@@ -129,7 +129,7 @@ static void open_checks_are_few(void **state)
         sim_send(far, from, "v@loc.example", "m", 10);
     }
     sim_settle_without_dns(s);
-    assert_int_equal(s->n_questions, 16);
+    assert_int_equal(s->zone.n_questions, 16);
     sim_run(s, 1000);
     assert_int_equal(sim_ledger(s, FED_INBOUND).accepted, 0);
     sim_end_all(s);
@@ -322,7 +322,7 @@ static void lookups_are_few(void **state)
         sim_send(sim_hq(s), "v@loc.example/r", to, "m", 10);
     }
     sim_settle_without_dns(s);
-    assert_int_equal(s->n_questions, 5);
+    assert_int_equal(s->zone.n_questions, 5);
     sim_run(s, 100);
     assert_int_equal(sim_count(sim_hq(s), "m", "error"), 200);
     sim_end_all(s);

@@ -141,7 +141,7 @@ static sim_host *remote_of(sim *s, const cell *c)
     sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
     far->direct = far->connects_direct = is(c, "peer=direct");
     if (far->direct) {
-        s->n_zone--; /* its SRV record for STARTTLS */
+        s->zone.n--; /* its SRV record for STARTTLS */
         sim_add_srv_direct(s, "far.example", 0, SIM_DIRECT_PORT, "xmpp.far.example");
     }
     far->tls = is(c, "peer=clear")      ? S2S_TLS_NONE

@@ -80,17 +80,53 @@ static void peers_take_from_the_next_wider(void **state)
     assert_int_equal(s->peers[0].match, FED_MATCH_ALL);
     const app_peer *deep = peer(s, "deep.sub.far.example"), *other = peer(s, "other.example");
     assert_true(deep->allow);
-    assert_int_equal(deep->tls, S2S_TLS_REQUIRED);
+    assert_int_equal(deep->tls, APP_TLS_ENCRYPT);
     assert_int_equal(deep->rate, 2000000);
     assert_int_equal(deep->proofs, FED_PROOF_CERTIFICATE);
     assert_int_equal(deep->max_stanza, 65536);
     assert_int_equal(deep->match, FED_MATCH_EXACT);
     assert_string_equal(deep->domain.text, "deep.sub.far.example");
     assert_false(peer(s, "*.sub.far.example")->allow);
-    assert_int_equal(peer(s, "*.far.example")->tls, S2S_TLS_OPTIONAL);
-    assert_int_equal(other->tls, S2S_TLS_REQUIRED);
+    assert_int_equal(peer(s, "*.far.example")->tls, APP_TLS_MAY);
+    assert_int_equal(other->tls, APP_TLS_ENCRYPT);
     assert_int_equal(other->rate, 0);
     assert_int_equal(other->proofs, FED_PROOF_CERTIFICATE);
+    app_settings_free(s);
+}
+
+#define PIN "sha256//bsUrzqqdd0udCpe0n/3xNZtyhafDfpmWg9wiFLIA+JQ="
+
+/* What a word of tls means for the connection, and for the proofs beside it. */
+static void words_of_tls_narrow_the_proofs(void **state)
+{
+    (void)state;
+    app_settings *s = load(HEAD "peers:\n"
+                                "  \"*\": {tls: encrypt, proof: [certificate, dialback]}\n"
+                                "  never.example: {tls: none}\n"
+                                "  perhaps.example: {tls: may}\n"
+                                "  sure.example: {tls: verify}\n"
+                                "  known.example: {tls: pin, pins: \"" PIN "\"}\n"
+                                "  signed.example: {tls: dane}\n"
+                                "  \"*.sure.example\": {tls: verify, proof: [certificate, pin], "
+                                "pins: \"" PIN "\"}\n"
+                                "dns: {anchor: root.key}\n");
+    static const struct {
+        const char *name;
+        s2s_tls_level level;
+        unsigned proofs;
+    } rows[] = {
+        {"*", S2S_TLS_REQUIRED, FED_PROOF_CERTIFICATE | FED_PROOF_DIALBACK},
+        {"never.example", S2S_TLS_NONE, FED_PROOF_CERTIFICATE | FED_PROOF_DIALBACK},
+        {"perhaps.example", S2S_TLS_OPTIONAL, FED_PROOF_CERTIFICATE | FED_PROOF_DIALBACK},
+        {"sure.example", S2S_TLS_REQUIRED, FED_PROOF_CERTIFICATE},
+        {"known.example", S2S_TLS_REQUIRED, FED_PROOF_PIN},
+        {"signed.example", S2S_TLS_REQUIRED, FED_PROOF_DANE},
+        {"*.sure.example", S2S_TLS_REQUIRED, FED_PROOF_CERTIFICATE | FED_PROOF_PIN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(app_peer_tls(peer(s, rows[i].name)), rows[i].level);
+        assert_int_equal(app_peer_proofs(peer(s, rows[i].name)), rows[i].proofs);
+    }
     app_settings_free(s);
 }
 
@@ -101,7 +137,8 @@ static void there_is_always_a_peer_for_all(void **state)
     assert_int_equal(s->n_peers, 2);
     assert_int_equal(s->peers[0].match, FED_MATCH_ALL);
     assert_true(s->peers[0].allow);
-    assert_int_equal(s->peers[0].proofs, FED_PROOF_CERTIFICATE | FED_PROOF_DIALBACK);
+    assert_int_equal(s->peers[0].proofs,
+                     FED_PROOF_CERTIFICATE | FED_PROOF_DANE | FED_PROOF_DIALBACK);
     assert_false(s->peers[1].allow);
     app_settings_free(s);
 }
@@ -290,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_paths),
         cmocka_unit_test(peers_take_from_the_next_wider),
+        cmocka_unit_test(words_of_tls_narrow_the_proofs),
         cmocka_unit_test(there_is_always_a_peer_for_all),
         cmocka_unit_test(children_show_the_nearest_parent),
         cmocka_unit_test(zone_names_are_collected_once),

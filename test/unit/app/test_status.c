@@ -56,6 +56,7 @@ static app_status *make_picture(void)
                                 .server = "",
                                 .tls = &tls,
                                 .direct = true,
+                                .peer_proof = S2S_PROOF_DANE,
                                 .pairs = 2,
                                 .stanzas_in = 11,
                                 .stanzas_out = 0,
@@ -63,6 +64,7 @@ static app_status *make_picture(void)
     fed_conn_view trunk = conn;
     trunk.id = 8, trunk.side = FED_INSIDE, trunk.role = S2S_INITIATING, trunk.tls = NULL;
     trunk.direct = false;
+    trunk.peer_proof = S2S_PROOF_NONE;
     trunk.server = "hq", trunk.ours.len = 0, trunk.state = "features";
     const fed_server_view hq = {.name = "hq",
                                 .state = "down",
@@ -171,6 +173,8 @@ static void json_says_it_all(void **state)
     assert_string_equal(text_of(link, "version"), "TLSv1.3");
     assert_string_equal(text_of(link, "cipher"), "TLS_AES_128_GCM_SHA256");
     assert_true(json_is_true(json_object_get(link, "resumed")));
+    assert_string_equal(text_of(link, "peer_proof"), "dane");
+    assert_string_equal(text_of(trunk, "peer_proof"), "");
     assert_true(json_is_false(json_object_get(trunk, "resumed")));
     assert_int_equal(number_of(link, "age_ms"), 30000);
     assert_string_equal(text_of(trunk, "tls"), "");
@@ -259,11 +263,11 @@ static void text_for_people(void **state)
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
-        "    VERSION  RESUMED  PAIRS  IN  OUT\n"
+        "    VERSION  RESUMED  PROOF  PAIRS  IN  OUT\n"
         " 7  outside  receiving   open      192.0.2.1:40000  loc.example  far.example  -       "
-        "direct  TLSv1.3  yes          2  11    0\n"
+        "direct  TLSv1.3  yes      dane       2  11    0\n"
         " 8  inside   initiating  features  192.0.2.1:40000  -            far.example  hq      -   "
-        "    -        no           2  11    0\n"
+        "    -        no       -          2  11    0\n"
         "\n"
         "Pairs (1)\n"
         "FROM         TO            WAY       OPEN  PROOF  LINK  STANZAS  QUEUED  LAST FAILURE\n"

@@ -43,8 +43,8 @@ static void expect_ask(fed_plan *p, fed_query query, const char *name)
 {
     fed_plan_step step = fed_plan_next(p);
     assert_int_equal(step.kind, FED_PLAN_ASK);
-    assert_int_equal(step.query, query);
-    assert_string_equal(step.name.text, name);
+    assert_int_equal(step.ask.query, query);
+    assert_string_equal(step.ask.name.text, name);
 }
 
 static fed_plan_step expect_begun(fed_plan *p, const char *endpoint)
@@ -314,7 +314,7 @@ static s2s_domain first_target(scene *s, const fed_srv *srv, size_t n)
     fed_plan *p = fed_plan_new(&s->config, &s->domain, seeded_fill, &s->seed);
     fed_plan_next(p);
     answer_srv(p, srv, n);
-    s2s_domain name = fed_plan_next(p).name;
+    s2s_domain name = fed_plan_next(p).ask.name;
     fed_plan_free(p);
     return name;
 }
@@ -391,7 +391,7 @@ static void later_picks_are_weighted_too(void **state)
         answer_srv(p, srv, 3);
         expect_ask(p, FED_QUERY_ADDR, "a.example");
         answer_err(p, S2S_E_DNS_NOT_FOUND);
-        second_b += strcmp(fed_plan_next(p).name.text, "b.example") == 0 ? 1 : 0;
+        second_b += strcmp(fed_plan_next(p).ask.name.text, "b.example") == 0 ? 1 : 0;
         fed_plan_free(p);
     }
     /* Draws 0..4: 0 and 1 meet b. */

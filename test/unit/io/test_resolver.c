@@ -47,7 +47,7 @@ static void ask(scene *s, uint64_t ticket, io_question what, const char *name)
 {
     s2s_domain d = domain_of(name);
     s->asking = true;
-    io_resolver_ask(s->resolver, ticket, what, &d);
+    io_resolver_ask(s->resolver, ticket, &(io_query){.what = what, .name = d});
     s->asking = false;
 }
 

@@ -64,7 +64,7 @@ static void ask(scene *s, uint64_t ticket, const char *name)
 {
     s2s_domain d;
     assert_int_equal(s2s_domain_make(s2s_span_of(name), &d), S2S_E_OK);
-    io_resolver_ask(s->resolver, ticket, IO_ASK_SRV, &d);
+    io_resolver_ask(s->resolver, ticket, &(io_query){.what = IO_ASK_SRV, .name = d});
 }
 
 static void libunbound_is_asked_a_few_in_a_turn(void **state)
