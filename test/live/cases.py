@@ -10,7 +10,8 @@ import re
 
 from lab import until
 from proxy import binary, unbalanced
-from stage import DIRECT, DIRECT_LOCAL, HALF_DEAD, LOCAL, MANY, NOBODY, REMOTE, SHUT, domain_of
+from stage import (BAD_POSH, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY, POSH,
+                   REMOTE, SHUT, domain_of)
 from traffic import Flow, judge
 
 Case = collections.namedtuple("Case", "name seconds proxy run")
@@ -167,6 +168,99 @@ async def half_dead(stage):
     met = stage.proxy.log.grep(re.compile(
         f"event=attempt_ended domain={HALF_DEAD} .*endpoint={re.escape(NOBODY)}:5269 why=outrun"))
     expect(len(met) == 1, f"{len(met)} attempts at {NOBODY} were outrun")
+
+
+# -- DANE: signed zones, and what may be wrong with them ---------------------------------------
+
+# rows: R7673-3.3 R7673-3.4-a R7671-5.1 prac-dane-in
+def _dane_cell(direction):
+    inner, outer = LOCAL["hq1"][1][0], domain_of(DANE)
+
+    @case(f"DANE: a signed zone and a self-signed certificate that fits its TLSA records, {direction}", 90)
+    async def run(stage):
+        await stage.up("hq1", DANE)
+        local = await stage.user("alice@" + inner)
+        far = await stage.user("ann@" + outer)
+        sender, receiver = (local, far) if direction == "out" else (far, local)
+        sender.say(receiver.jid, 60)
+        await receiver.hears(sender.jid, 60)
+        found = stage.proxy.peer_proof_of(inner, outer, direction)
+        expect(found == {"dane"}, f"causeway status says the peer was proved by {found}")
+        if direction == "in":
+            own = stage.proxy.proof_of(inner, outer, direction)
+            expect(own == "dane", f"causeway status says the pair was proved by {own}")
+
+
+for _direction in ("out", "in"):
+    _dane_cell(_direction)
+
+
+@case("DANE: TLSA records of another key, and a certificate of the authority: no stanza, no dialback", 90)
+async def dane_mismatch(stage):
+    """rows: R6698-4.1-a"""
+    await stage.up("hq1", "many")
+    local, far = await stage.user("alice@alpha.example"), await stage.user("ann@" + MISMATCH)
+    local.say(far.jid, 70)
+    await stage.proxy.log.wait(re.compile(f"event=attempt_ended domain={MISMATCH} .*why=cert_tlsa"), 20)
+    expect(not stage.proxy.peer_proof_of("alpha.example", MISMATCH, "out"), "a link to it is up")
+    expect(not stage.servers["many"].log.grep(re.compile(rf"alpha.example->{MISMATCH} is now authenticated")),
+           "the far server believed us on that link, so it went on after the certificate")
+
+
+@case("DANE: TLSA records that were changed after they were signed: nobody connects", 90)
+async def dane_bogus(stage):
+    """rows: R7673-3.4-a"""
+    await stage.up("hq1", "many")
+    local, far = await stage.user("alice@alpha.example"), await stage.user("ann@" + BOGUS)
+    local.say(far.jid, 71)
+    await until(lambda: stage.proxy.remote(BOGUS).get("why") == "dns_failed", 30,
+                f"causeway status says dns_failed of {BOGUS}: {stage.proxy.remote(BOGUS)}")
+    expect(not stage.proxy.remote(BOGUS)["endpoint"], f"an endpoint was tried: {stage.proxy.remote(BOGUS)}")
+
+
+@case("DANE: TLSA records of another key in a zone that is not signed say nothing", 90)
+async def dane_insecure(stage):
+    """rows: R7673-3.1-a"""
+    await stage.up("hq1", "many")
+    local, far = await stage.user("alice@alpha.example"), await stage.user("ann@" + INSECURE)
+    await talk(local, far, 72)
+    found = stage.proxy.peer_proof_of("alpha.example", INSECURE, "out")
+    expect(found == {"certificate"}, f"causeway status says the peer was proved by {found}")
+
+
+# -- POSH: a real web server -------------------------------------------------------------------
+
+# rows: R7711-3-a R7711-3.1 R7711-3.2
+def _posh_cell(direction):
+    inner = LOCAL["hq1"][1][0]
+
+    @case(f"POSH: a fingerprint found at nginx by a redirect and a reference, {direction}", 90)
+    async def run(stage):
+        await stage.up("hq1", "pro-posh", "web")
+        local = await stage.user("alice@" + inner)
+        far = await stage.user("ann@" + POSH)
+        sender, receiver = (local, far) if direction == "out" else (far, local)
+        sender.say(receiver.jid, 80)
+        await receiver.hears(sender.jid, 80)
+        found = stage.proxy.peer_proof_of(inner, POSH, direction)
+        expect(found == {"posh"}, f"causeway status says the peer was proved by {found}")
+        asked = stage.servers["web"].log.grep(re.compile("GET /posh.json"))
+        expect(len(asked) == 1, f"the document was fetched {len(asked)} times")
+
+
+for _direction in ("out", "in"):
+    _posh_cell(_direction)
+
+
+@case("POSH: the web server cannot prove to be the domain, so its document counts for nothing", 90)
+async def bad_posh(stage):
+    """rows: R7711-3-a"""
+    await stage.up("hq1", "pro-posh", "web")
+    local, far = await stage.user("alice@alpha.example"), await stage.user("ann@" + BAD_POSH)
+    local.say(far.jid, 81)
+    await stage.proxy.log.wait(re.compile(f"event=attempt_ended domain={BAD_POSH} .*why=cert_posh"), 20)
+    met = stage.proxy.log.grep(re.compile(f"event=posh_none domain={BAD_POSH} "))
+    expect(met, "the log does not say that there was no document")
 
 
 # -- one trunk -------------------------------------------------------------------------------

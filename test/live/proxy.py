@@ -22,8 +22,8 @@ class Causeway(Server):
     LOG = "output.log"
     INSIDE_NAME = "causeway.inside"     # the SRV target of its inside answers
 
-    def __init__(self, host, domains, servers, dns, ca_file):
-        """domains: {domain: (server name, Leaf)}; servers: {name: address}."""
+    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers):
+        """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"."""
         super().__init__(host, domains)
         import yaml
         settings = {
@@ -34,8 +34,8 @@ class Causeway(Server):
                         for d, (s, leaf) in domains.items()},
             "servers": {n: {"attach": "s2s", "address": [a + ":5269"], "trust": [a + "/32"],
                             "tls": "none"} for n, a in servers.items()},
-            "peers": {"*": {"tls": "required", "proof": ["certificate", "dialback"]}},
-            "dns": {"forward": [dns], "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},
+            "peers": {"*": {"tls": "encrypt", "proof": ["certificate", "dialback"]}, **peers},
+            "dns": {"forward": [dns], "anchor": anchors, "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},
             "tls": {"ca": ca_file},
         }
         self.settings = host.write("causeway.yaml", yaml.safe_dump(settings, sort_keys=False))
@@ -75,6 +75,15 @@ class Causeway(Server):
         links = [l for l in self.status()["links"] if l["side"] == "outside"
                  and l["role"] == ("initiating" if direction == "out" else "receiving")]
         return {l["tls"] for l in links if (l["ours"], l["theirs"]) == (local, remote)}
+
+    def peer_proof_of(self, local, remote, direction):
+        """By what the certificates of the other side were found its own, on the connections of the two in that direction."""
+        return {l["peer_proof"] for l in self.status()["links"] if l["side"] == "outside"
+                and l["role"] == ("initiating" if direction == "out" else "receiving")
+                and (l["ours"], l["theirs"]) == (local, remote)}
+
+    def remote(self, domain):
+        return next((r for r in self.status()["remotes"] if r["domain"] == domain), {})
 
     def complaints(self):
         """What a sanitizer or an assertion said, if anything."""

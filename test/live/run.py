@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-NEEDS = ["prosody", "erl", "unbound", "ip", "ss"]
+NEEDS = ["prosody", "erl", "unbound", "ldns-signzone", "nginx", "ip", "ss"]
 
 
 def missing():

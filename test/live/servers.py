@@ -224,14 +224,56 @@ class Ejabberd(Server):
         return (self.PROOF[found[-1][2]], found[-1][1] == "tls") if found else None
 
 
+class Nginx(Server):
+    """A web server for documents at one certificate's names."""
+    TITLE, PACKAGE = "nginx", "nginx-light"
+    LOG = "access.log"
+
+    def __init__(self, host, leaf, documents, redirects):
+        """documents: {path: text}; redirects: {path: URL}."""
+        super().__init__(host, [])
+        for path, text in documents.items():
+            host.write("www" + path, text)
+        moved = "".join(f"    location = {path} {{ return 302 {url}; }}\n" for path, url in redirects.items())
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temp = "".join(f"  {k}_temp_path {host.path('tmp-' + k)};\n" for k in kinds)
+        host.write("nginx.conf", f"""daemon off;
+user root;
+worker_processes 1;
+pid {host.path('nginx.pid')};
+error_log {host.path('error.log')};
+events {{ }}
+http {{
+{temp}  access_log {host.path(self.LOG)} combined;
+  server {{
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    ssl_certificate {leaf.cert};
+    ssl_certificate_key {leaf.key};
+    default_type application/json;
+    root {host.path('www')};
+{moved}  }}
+}}
+""")
+
+    def argv(self):
+        return ["nginx", "-p", self.host.dir, "-c", self.host.path("nginx.conf"), "-e", self.host.path("error.log")]
+
+    def is_serving(self):
+        return self.host.listens(443)
+
+
 class Unbound(Server):
     """The internet's DNS: the zones it is given and nothing else, not validating."""
     LOG = "unbound.log"
 
-    def __init__(self, host, records):
-        """records: lines as in a zone file, absolute names."""
+    def __init__(self, host, records, zones=()):
+        """records: lines as in a zone file, absolute names; zones: signed ones (zones.py)."""
         super().__init__(host, [])
         data = "\n".join(f"  local-data: '{r}'" for r in records)
+        data += "".join(f"\n  local-zone: '{z.name}.' transparent" for z in zones)
+        signed = "".join(f"auth-zone:\n  name: '{z.name}.'\n  zonefile: '{z.file}'\n  for-downstream: yes\n"
+                         f"  for-upstream: no\n  fallback-enabled: no\n" for z in zones)
         host.write("unbound.conf", f"""server:
   interface: 0.0.0.0
   interface: ::0
@@ -249,7 +291,7 @@ class Unbound(Server):
   num-threads: 1
   local-zone: "." static
 {data}
-remote-control:
+{signed}remote-control:
   control-enable: no
 """)
 

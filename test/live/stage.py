@@ -7,17 +7,23 @@
                                                     ├── pro-tls, ejb-tls: as -cert; direct TLS at 5270,
                                                     │   which the DNS prefers to STARTTLS at 5269
                                                     ├── many: Prosody with r01 .. r50 .example
+                                                    ├── pro-dane: self-signed; its zone is DNSSEC-signed and has
+                                                    │   TLSA records
+                                                    ├── pro-posh: self-signed; web has its fingerprint
+                                                    ├── web: nginx
                                                     └── dns: unbound
 No packet can go from inside to outside but through the program on `proxy`: the
 bridges are not joined, nobody forwards, and there are no routes.
 """
 
+import json
 import os
 
 import ca
 import lab
+import zones
 from proxy import Causeway
-from servers import Ejabberd, Prosody, Unbound, records_for
+from servers import Ejabberd, Nginx, Prosody, Unbound, records_for
 from users import User
 
 LOCAL = {"hq1": (Prosody, ["alpha.example", "beta.example"]),
@@ -32,6 +38,12 @@ SHUT = MANY[-1]                     # the DNS promises direct TLS there, but nob
 HALF_DEAD = MANY[-2]                # two endpoints alike, the first of which no machine has
 NOBODY = "10.77.2.99"
 FACE = "s.causeway.example"         # the proxy's name on the internet
+DANE = "pro-dane"
+POSH, BAD_POSH = "pro-posh.example", "bad-posh.example"     # both on pro-posh; web cannot prove to be the second
+POSH_FILES = "files.posh.example"
+# Of many too, so with certificates of our CA, each with TLSA records of another key: in a signed zone, in one that was changed
+# after it was signed, and in one that is not signed.
+MISMATCH, BOGUS, INSECURE = ODD = ["mismatch.example", "bogus.example", "insecure.example"]
 
 
 def domain_of(remote):
@@ -47,8 +59,10 @@ class Stage:
         self.other_ca = ca.CA(lab.ROOT + "/other-ca", "Some other CA")
         self.users = {}
         self.servers = {}
-        self.records = []
+        self.records, self.zones = [], []
         self._make_hosts()
+        self._make_signed()
+        self._make_posh()
         self._make_proxy()
         self._make_locals()
         for name, (kind, proof) in REMOTE.items():
@@ -56,7 +70,7 @@ class Stage:
         for name, kind in DIRECT.items():
             self._make_remote(name, kind, "certificate", direct=True)
         self._make_many()
-        self.servers["dns"] = Unbound(self.lab.hosts["dns"], self.records)
+        self.servers["dns"] = Unbound(self.lab.hosts["dns"], self.records, self.zones)
 
     # -- building ---------------------------------------------------------------
     def _make_hosts(self):
@@ -68,8 +82,45 @@ class Stage:
         for i, name in enumerate([*REMOTE, *DIRECT]):
             host(name, {"outside": 20 + i})
         host("many", {"outside": 30})
+        host(DANE, {"outside": 31})
+        host("pro-posh", {"outside": 32})
+        host("web", {"outside": 33})
         self.dns = self.lab.hosts["dns"].address["outside"]
         self.inside_dns = self.lab.hosts["proxy"].address["inside"]
+
+    def _make_signed(self):
+        """pro-dane, which only DANE proves, and the three domains of many whose records say something else than their CA."""
+        h, domain = self.lab.hosts[DANE], domain_of(DANE)
+        leaf = ca.self_signed(lab.ROOT + "/self", domain)
+        self._sign(domain, h, zones.spki_of(leaf.cert))
+        self._add(DANE, Prosody(h, [domain], ["ann@" + domain], dns=self.dns, s2s_secure_auth=True,
+                                s2s_require_encryption=True, ssl=self._prosody_tls(leaf, self.ca.file)))
+        other = zones.spki_of(leaf.cert)
+        for name in (MISMATCH, BOGUS):
+            self._sign(name, self.lab.hosts["many"], other)
+        self.zones[-1].forge(other.lower(), "00" * 32)
+        self.records.append(zones.tlsa("s.many.example", 5269, 3, other))
+
+    def _make_posh(self):
+        """The document of the one domain is found by a redirect and a reference; of the other only at a wrong certificate."""
+        h, web, domains = self.lab.hosts["pro-posh"], self.lab.hosts["web"], [POSH, BAD_POSH]
+        leaf = ca.self_signed(lab.ROOT + "/self", *domains)
+        prints = json.dumps({"fingerprints": [{"sha-256": zones.print_of(leaf.cert)}], "expires": 3600})
+        refers = json.dumps({"url": f"https://{POSH_FILES}/posh.json", "expires": 3600})
+        well_known = "/.well-known/posh/xmpp-server.json"
+        self._add("web", Nginx(web, self.ca.leaf(POSH, POSH_FILES), {"/posh.json": prints, "/refers.json": refers},
+                               {well_known: f"https://{POSH}/refers.json"}))
+        for d in domains:
+            self.records += records_for(d, "s." + d, [h.address["outside"]], [h.address6["outside"]])
+        for d in (*domains, POSH_FILES):
+            self.records.append(f"{d}. 60 IN A {web.address['outside']}")
+        self._add("pro-posh", Prosody(h, domains, ["ann@" + d for d in domains], dns=self.dns, s2s_secure_auth=True,
+                                      s2s_require_encryption=True, ssl=self._prosody_tls(leaf, self.ca.file)))
+
+    def _sign(self, domain, host, data):
+        target = "s." + domain
+        records = records_for(domain, target, [host.address["outside"]], [host.address6["outside"]])
+        self.zones.append(zones.Zone(lab.ROOT + "/zones", domain, records + [zones.tlsa(target, 5269, 3, data)]))
 
     def _make_proxy(self):
         proxy = self.lab.hosts["proxy"]
@@ -82,7 +133,12 @@ class Stage:
         self.records += [f"{FACE}. 60 IN A {proxy.address['outside']}",
                          f"{FACE}. 60 IN AAAA {proxy.address6['outside']}"]
         servers = {name: self.lab.hosts[name].address["inside"] for name in LOCAL}
-        self.proxy = Causeway(proxy, domains, servers, dns=self.dns, ca_file=self.ca.file)
+        anchors = proxy.write("anchors", "".join(z.anchor + "\n" for z in self.zones))
+        dane = {domain_of(DANE): {"tls": "dane"}} | {d: {"proof": ["certificate", "dane", "dialback"]}
+                                                     for d in (MISMATCH, BOGUS, INSECURE)}
+        posh = {d: {"proof": ["certificate", "posh"]} for d in (POSH, BAD_POSH)}
+        self.proxy = Causeway(proxy, domains, servers, dns=self.dns, ca_file=self.ca.file, anchors=anchors,
+                              peers=dane | posh)
 
     def _make_locals(self):
         """Local servers: pointed at the proxy by its own DNS answers, TLS off on the inside leg."""
@@ -120,15 +176,16 @@ class Stage:
 
     def _make_many(self):
         h = self.lab.hosts["many"]
-        for d in MANY:
+        served = MANY + ODD
+        for d in MANY + [INSECURE]:
             self.records.append(f"_xmpp-server._tcp.{d}. 60 IN SRV 10 5 5269 s.many.example.")
         self.records += [f"s.many.example. 60 IN A {h.address['outside']}",
                          f"_xmpps-server._tcp.{SHUT}. 60 IN SRV 0 5 5270 s.many.example.",
                          f"_xmpp-server._tcp.{HALF_DEAD}. 60 IN SRV 10 65535 5269 dead.many.example.",
                          f"dead.many.example. 60 IN A {NOBODY}"]
-        self._add("many", Prosody(h, MANY, ["ann@" + d for d in MANY], dns=self.dns,
+        self._add("many", Prosody(h, served, ["ann@" + d for d in served], dns=self.dns,
                                   s2s_secure_auth=True, s2s_require_encryption=True,
-                                  ssl=self._prosody_tls(self.ca.leaf(*MANY), self.ca.file)))
+                                  ssl=self._prosody_tls(self.ca.leaf(*served), self.ca.file)))
 
     @staticmethod
     def _prosody_tls(leaf, trust):
