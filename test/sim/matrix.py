@@ -22,7 +22,7 @@ AXES = {
     "pinned": ("no", "yes"),  # its key is among the pins
     "external": ("no", "yes"),  # it offers SASL EXTERNAL, and uses it where it is offered
     "dialback": ("no", "yes"),  # it knows dialback
-    "tls": ("none", "optional", "required"),
+    "tls": ("none", "may", "encrypt", "verify", "pin"),
     "proof": ("certificate", "dialback", "certificate+dialback", "pin", "pin+dialback", "certificate+pin"),
     "bidi": ("no", "yes"),
     "sm": ("no", "yes"),
@@ -31,7 +31,11 @@ AXES = {
 
 def is_sound(tls, proof):
     """May the settings say so? Not where nothing could ever prove the peer (causeway.yaml(5), peers)."""
-    return tls != "none" or "dialback" in proof
+    if tls == "none":
+        return "dialback" in proof
+    if tls == "pin":  # its pins are all that counts: others are not to be written beside it
+        return proof == "pin"
+    return tls != "verify" or proof != "dialback"
 
 
 def means_something(c):
@@ -46,26 +50,31 @@ def means_something(c):
 # ---- rules both ways ----
 
 
+def counts(c, proof):
+    """Is that a proof for policy? causeway.yaml(5), peers.*.tls: verify lets dialback be none."""
+    return proof in c.proof and not (c.tls == "verify" and proof == "dialback")
+
+
 def must_be(c):
     """Is TLS demanded? Where only certificates count nothing could be proved in clear: what may be must be then."""
-    return c.tls == "required" or (c.tls == "optional" and "dialback" not in c.proof)
+    return c.tls in ("encrypt", "verify", "pin") or (c.tls == "may" and not counts(c, "dialback"))
 
 
 def shown(c):
-    """(whether what it shows in TLS proves it, else why not)
+    """(what proves it of what it shows in TLS, else "" and why nothing does)
 
     RFC 6120 13.7.2: chain, validity, name. causeway.yaml(5), peers.*.pins: whoever shows a pinned key has proved to be the
     domain, names, dates and signers are not looked at; peers.*.proof: what counts at all."""
     if c.cert == "none":
-        return False, "cert_missing"
-    if "pin" in c.proof:
+        return "", "cert_missing"
+    if counts(c, "pin"):
         if c.pinned == "yes":
-            return True, ""
-        if "certificate" not in c.proof:
-            return False, "cert_pin"
+            return "pin", ""
+        if not counts(c, "certificate"):
+            return "", "cert_pin"
     why = {"self-signed": "cert_untrusted", "unknown-ca": "cert_untrusted", "expired": "cert_expired",
            "not-yet-valid": "cert_expired", "wrong-name": "cert_name", "right": ""}[c.cert]
-    return why == "" and "certificate" in c.proof, why
+    return "certificate" if why == "" and counts(c, "certificate") else "", why
 
 
 # ---- what it sends ----
@@ -89,16 +98,16 @@ def come_in(c):
     tls, told = tls_in(c)
     if tls is None:
         return f"not taken: {told}"
-    proved = tls != "none" and shown(c)[0]
-    if not proved and "dialback" not in c.proof:
+    proved = shown(c)[0] if tls != "none" else ""
+    if not proved and not counts(c, "dialback"):
         # RFC 6120 6.4.5, XEP-0178 2: told at once, in the stream
         return "not taken: stream error policy-violation"
     if proved and c.external == "yes":
-        return f"taken: certificate by external, tls={tls}"
+        return f"taken: {proved} by external, tls={tls}"
     if c.dialback == "no":
         return "not taken: nothing to try"
     if proved:
-        return f"taken: certificate by key, tls={tls}"  # XEP-0344 2.4: no question to anybody
+        return f"taken: {proved} by key, tls={tls}"  # XEP-0344 2.4: no question to anybody
     way, _ = tls_out(c)  # XEP-0220 2.2.2: its own server is asked, found as for a stanza
     if way is None:
         return "not taken: dialback error remote-server-not-found"
@@ -128,7 +137,7 @@ def go_out(c):
     tls, why = tls_out(c)
     if tls is None:
         return f"bounced {why}"
-    if "dialback" not in c.proof:
+    if not counts(c, "dialback"):
         # the name of whom we talk to is proved before anything is said (RFC 6120 13.7.2), unless DNS is proof enough
         proved, why = shown(c)
         if not proved:
