@@ -341,6 +341,8 @@ static void event(actor_link *l, const s2s_event *e)
     case S2S_EV_NONE:
     case S2S_EV_READY:
     case S2S_EV_STANZA_REFUSED:
+    case S2S_EV_ACKED:
+    case S2S_EV_RESUMED:
     case S2S_EV_NOTE: break;
     }
 }

@@ -30,6 +30,15 @@ typedef enum s2s_proof {
 } s2s_proof;
 const char *s2s_proof_name(s2s_proof proof); /* "none" "certificate" "dialback" ... */
 
+/* A stream that may be gone on with on another connection (XEP-0198 5). */
+typedef struct s2s_resumable {
+    s2s_span id;      /* the peer's; absent: it may not */
+    uint32_t seconds; /* so long, as the peer says; 0: it does not */
+    uint32_t sent;    /* stanzas of ours */
+    uint32_t acked;   /* of these */
+    uint32_t taken;   /* of the peer's */
+} s2s_resumable;
+
 typedef struct s2s_stream_config {
     s2s_role role;
     /* Initiating: the local end of the header. Receiving: a name of ours for the header which must
@@ -45,7 +54,11 @@ typedef struct s2s_stream_config {
     /* Initiating: we have a certificate for `from`; EXTERNAL is used for the header pair when
      * offered. */
     bool try_external;
-    bool allow_dialback;    /* initiating: db:result may be used */
+    bool allow_dialback; /* initiating: db:result may be used */
+    bool try_sm;         /* initiating: stream management (XEP-0198) is used when offered */
+    /* Initiating, with try_sm: what s2s_stream_resumable said of the stream to be resumed; borrowed until s2s_stream_new
+     * returns. RESUMED comes before the first PAIR_OPEN. NULL: a new one is begun. */
+    const s2s_resumable *resume;
     s2s_xml_limits preauth; /* until a pair is proved */
     s2s_xml_limits open;
     unsigned max_pairs; /* proved or asked on this stream */
@@ -114,6 +127,11 @@ typedef enum s2s_event_kind {
      * one; bounce it, the stream stays. S2S_E_DOMAIN_* or S2S_E_IMPROPER_ADDRESS in `to` (then
      * to_domain is none, and `to` is the sender's spelling), S2S_E_IQ_MALFORMED. */
     S2S_EV_STANZA_REFUSED,
+    /* {count}: so many more of our stanzas, the oldest first, are acknowledged (XEP-0198). */
+    S2S_EV_ACKED,
+    /* Initiating, {verdict, count}: the answer to <resume/>. VALID: the stream of before goes on. Either way `count` of what was not
+     * acknowledged then, the oldest first, has arrived; INVALID: of the rest nobody knows. What VALID leaves is to be sent. */
+    S2S_EV_RESUMED,
     /* {err}: worth a counter or a log line: ignored unsolicited or late answers and elements, no
      * room for a pair, EXTERNAL refused with dialback to follow. */
     S2S_EV_NOTE,
@@ -151,6 +169,7 @@ typedef struct s2s_event {
     s2s_span text;
     s2s_verdict verdict;
     s2s_proof proof;
+    uint32_t count;           /* ACKED, RESUMED */
     const s2s_head *head;     /* HEAD */
     const s2s_stanza *stanza; /* STANZA, STANZA_REFUSED */
 } s2s_event;
@@ -167,6 +186,10 @@ typedef struct s2s_answer {
     s2s_tls_level tls;
     bool offer_external; /* only after TLS */
     bool offer_dialback;
+    bool offer_sm;      /* XEP-0198, without resumption */
+    uint32_t max_bytes; /* XEP-0478: the longest stanza taken; 0: nothing is said */
+    uint32_t
+        idle_seconds; /* XEP-0478: a stream without a byte is closed after these; 0: nothing is said */
 } s2s_answer;
 
 /* Writes header and features in one go. */
@@ -208,7 +231,41 @@ bool s2s_stream_offers_dialback_errors(const s2s_stream *s);
 S2S_MUST_CHECK s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to,
                                        s2s_span bytes);
 
+/* ---- stream management (XEP-0198), both roles ---- */
+
+typedef enum s2s_sm_state {
+    S2S_SM_OFF,
+    S2S_SM_ASKED, /* initiating: <enable/> is out, what is sent now will be counted if it is granted */
+    S2S_SM_RESUMING, /* initiating: <resume/> is out; nothing can be sent */
+    S2S_SM_ON
+} s2s_sm_state;
+
+s2s_sm_state s2s_stream_sm(const s2s_stream *s);
+/* `id` is lent for the life of s. */
+s2s_resumable s2s_stream_resumable(const s2s_stream *s);
+uint32_t s2s_stream_unacked(const s2s_stream *s); /* stanzas of ours; 0 while it is off */
+uint32_t s2s_stream_unasked(
+    const s2s_stream *s); /* sent since <r/> was last written; 0 unless on */
+/* Writes <r/>, if it is on and something is not acknowledged. The answer is ACKED, or nothing when it brings nothing new. */
+void s2s_stream_ask_ack(s2s_stream *s);
+/* While on: `n` more of the peer's stanzas, in the order they came, are taken: they will not be lost with us. What was not taken
+ * is not acknowledged. */
+void s2s_stream_taken(s2s_stream *s, uint32_t n);
+/* The peer waits for an answer to <r/>. next() answers when all that came before it is taken, else s2s_stream_tell_taken does, which
+ * is to come within a second; due: it is time for that. */
+bool s2s_stream_ack_asked(const s2s_stream *s);
+bool s2s_stream_ack_due(const s2s_stream *s);
+/* Stanzas taken of which the peer has not been told; s2s_stream_tell_taken writes <a/> without being asked. */
+uint32_t s2s_stream_untold(const s2s_stream *s);
+void s2s_stream_tell_taken(s2s_stream *s);
+
 /* ---- both ---- */
+
+/* What the peer's features say it bears (XEP-0478), 0: nothing. To obey is the caller's. */
+uint32_t s2s_stream_peer_max_bytes(const s2s_stream *s);
+uint32_t s2s_stream_peer_idle_seconds(const s2s_stream *s);
+/* White space between elements (RFC 6120 4.6.1), where that is allowed now. */
+void s2s_stream_keep_alive(s2s_stream *s);
 
 void s2s_stream_tls_done(s2s_stream *s); /* initiating: writes the new header */
 bool s2s_stream_in_tls(const s2s_stream *s);

@@ -55,7 +55,8 @@ static const fed_server *servers(app_settings *s)
                               .n_trust = v->trust.blocks.n,
                               .trust_certificate = (v->trust.words & 1) != 0,
                               .tls = (s2s_tls_level)v->tls,
-                              .max_stanza = v->max_stanza};
+                              .max_stanza = v->max_stanza,
+                              .sm = v->sm};
     }
     return out;
 }
@@ -71,7 +72,8 @@ static const fed_policy *policies(app_settings *s)
                               .tls = app_peer_tls(p),
                               .proofs = app_peer_proofs(p),
                               .max_stanza = p->max_stanza,
-                              .rate = p->rate};
+                              .rate = p->rate,
+                              .sm = p->sm};
     }
     return out;
 }

@@ -81,6 +81,7 @@ typedef struct app_server {
     app_trust trust;
     int tls; /* s2s_tls_level */
     size_t max_stanza;
+    bool sm;
 } app_server;
 
 typedef struct app_peer {
@@ -93,6 +94,7 @@ typedef struct app_peer {
     app_pins pins;
     uint64_t rate;
     size_t max_stanza;
+    bool sm;
 } app_peer;
 
 typedef struct app_settings {

@@ -14,14 +14,25 @@ static const app_column SERVERS[] = {
     {"backoff_ms", "WAITS MS", APP_CELL_NUMBER}, {"why", "LAST FAILURE", APP_CELL_TEXT},
 };
 static const app_column LINKS[] = {
-    {"id", "ID", APP_CELL_NUMBER},          {"side", "SIDE", APP_CELL_TEXT},
-    {"role", "ROLE", APP_CELL_TEXT},        {"state", "STATE", APP_CELL_TEXT},
-    {"peer", "PEER", APP_CELL_TEXT},        {"ours", "OURS", APP_CELL_TEXT},
-    {"theirs", "THEIRS", APP_CELL_TEXT},    {"server", "SERVER", APP_CELL_TEXT},
-    {"tls", "TLS", APP_CELL_TEXT},          {"version", "VERSION", APP_CELL_TEXT},
-    {"resumed", "RESUMED", APP_CELL_FLAG},  {"cipher", NULL, APP_CELL_TEXT},
-    {"peer_proof", "PROOF", APP_CELL_TEXT}, {"pairs", "PAIRS", APP_CELL_NUMBER},
-    {"stanzas_in", "IN", APP_CELL_NUMBER},  {"stanzas_out", "OUT", APP_CELL_NUMBER},
+    {"id", "ID", APP_CELL_NUMBER},
+    {"side", "SIDE", APP_CELL_TEXT},
+    {"role", "ROLE", APP_CELL_TEXT},
+    {"state", "STATE", APP_CELL_TEXT},
+    {"peer", "PEER", APP_CELL_TEXT},
+    {"ours", "OURS", APP_CELL_TEXT},
+    {"theirs", "THEIRS", APP_CELL_TEXT},
+    {"server", "SERVER", APP_CELL_TEXT},
+    {"tls", "TLS", APP_CELL_TEXT},
+    {"version", "VERSION", APP_CELL_TEXT},
+    {"resumed", "RESUMED", APP_CELL_FLAG},
+    {"cipher", NULL, APP_CELL_TEXT},
+    {"peer_proof", "PROOF", APP_CELL_TEXT},
+    {"pairs", "PAIRS", APP_CELL_NUMBER},
+    {"stanzas_in", "IN", APP_CELL_NUMBER},
+    {"stanzas_out", "OUT", APP_CELL_NUMBER},
+    {"sm", "SM", APP_CELL_FLAG},
+    {"unacked", "UNACKED", APP_CELL_NUMBER},
+    {"untaken", NULL, APP_CELL_NUMBER},
     {"age_ms", NULL, APP_CELL_NUMBER},
 };
 static const app_column PAIRS[] = {
@@ -190,6 +201,9 @@ void app_status_add_conn(app_status *s, const fed_conn_view *v)
         number(v->pairs),
         number(v->stanzas_in),
         number(v->stanzas_out),
+        number(v->sm),
+        number(v->unacked),
+        number(v->untaken),
         number(now > v->since_ms ? now - v->since_ms : 0),
     };
     _Static_assert(sizeof row / sizeof *row == sizeof LINKS / sizeof *LINKS, "a cell per column");

@@ -21,7 +21,7 @@ typedef struct app_column {
     app_cell cell;
 } app_column;
 
-enum { APP_COLUMNS_MAX = 20 };
+enum { APP_COLUMNS_MAX = 24 };
 
 typedef struct app_table {
     const char *key, *title;

@@ -32,6 +32,8 @@ void fed_limits_init(fed_limits *l)
         .close_ms = 5000,
         .send_ms = 60000,
         .idle_ms = 3600000,
+        .keepalive_ms = 300000,
+        .answer_ms = 30000,
         .rest_ms = 5000,
         .backoff_first_ms = 1000,
         .backoff_max_ms = 60000,

@@ -39,6 +39,7 @@ typedef struct fed_server { /* a local server, attachment s2s */
         trust_certificate; /* its certificate must name the local domain it speaks for (besides trust, when given) */
     s2s_tls_level tls; /* on both inside connections */
     size_t max_stanza; /* bytes it takes as written; 0: limits.stanza */
+    bool sm; /* stream management (XEP-0198) on both inside connections, where it is known */
 } fed_server;
 
 enum {
@@ -64,6 +65,7 @@ typedef struct
     unsigned proofs;   /* FED_PROOF_* accepted */
     size_t max_stanza; /* bytes; 0: limits.stanza */
     uint64_t rate;     /* bytes per second read from one connection; 0: no limit */
+    bool sm;           /* stream management (XEP-0198), where the peer knows it */
 } fed_policy;
 
 typedef struct fed_limits { /* bytes, counts, ms */
@@ -93,6 +95,8 @@ typedef struct fed_limits { /* bytes, counts, ms */
     uint32_t close_ms;            /* 5,000 */
     uint32_t send_ms;             /* 60,000: output not taken by the peer */
     uint32_t idle_ms;             /* 3,600,000 */
+    uint32_t keepalive_ms;        /* 300,000: a quiet connection is looked after */
+    uint32_t answer_ms;           /* 30,000 for the peer to react to that, or to <r/> */
     uint32_t rest_ms;             /* 5,000: a quiet link gives back parser and buffers */
     uint32_t backoff_first_ms;    /* 1,000 */
     uint32_t backoff_max_ms;      /* 60,000 */

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "fed/admit.h"
+#include "fed/alive.h"
 #include "fed/inquiry.h"
 #include "fed/link.h"
 #include "fed/pair.h"
 #include "fed/race.h"
 #include "fed/receive.h"
 #include "fed/say.h"
+#include "fed/tally.h"
 #include "fed/turn.h"
 
 const char *fed_conn_state_name(fed_conn_state state)
@@ -49,7 +51,7 @@ fed_conn *fed_conn_new(fed *f, fed_side side, const s2s_stream_config *config, v
     c->io = io;
     c->peer = *peer;
     c->timer.fire = fire;
-    c->since = c->opened_at = c->active_at = c->entered_at = f->now;
+    c->since = c->opened_at = c->active_at = c->stirred_at = c->entered_at = f->now;
     c->state = FED_CONN_DIALLING;
     fed_chain_add(&f->conns, &c->hook);
     arm(c);
@@ -64,6 +66,7 @@ void fed_conn_free(fed_conn *c)
     fed_chain_take(&c->restless);
     fed_chain_take(&c->race);
     fed_conn_unstall(c);
+    fed_tally_leave(c);
     free(c->feeds);
     s2s_stream_free(c->s);
     free(c);
@@ -90,7 +93,7 @@ static void sooner(due *d, uint64_t at, s2s_err why)
 static uint64_t rests_at(const fed_conn *c)
 {
     bool quiet = c->state == FED_CONN_OPEN && c->half_since == 0 && c->paused == 0;
-    return quiet && !c->resting ? c->active_at + c->f->config->limits.rest_ms : UINT64_MAX;
+    return quiet && !c->resting ? c->stirred_at + c->f->config->limits.rest_ms : UINT64_MAX;
 }
 
 static void due_by_state(const fed_conn *c, due *d)
@@ -108,6 +111,7 @@ static void due_by_state(const fed_conn *c, due *d)
     case FED_CONN_OPEN:
         if (c->half_since != 0) sooner(d, c->half_since + l->stanza_ms, S2S_E_STANZA_TIMEOUT);
         if (c->paused == 0) sooner(d, c->active_at + l->idle_ms, S2S_E_IDLE);
+        sooner(d, fed_alive_due(c), S2S_E_PEER_GONE);
         sooner(d, rests_at(c), S2S_E_OK);
         return;
     case FED_CONN_CLOSING:
@@ -134,6 +138,7 @@ static void arm(fed_conn *c)
 
 static void expire(fed_conn *c, s2s_err why)
 {
+    if (why == S2S_E_PEER_GONE && fed_alive_look(c)) return;
     if (why == S2S_E_OK)
         fed_conn_pause(c, FED_PAUSE_RATE, false);
     else if (c->state == FED_CONN_DIALLING || fed_conn_ending(c) || why == S2S_E_SEND_TIMEOUT)
@@ -154,9 +159,16 @@ static void fire(fed *f, fed_timer *t)
     arm(c);
 }
 
-static void stir(fed_conn *c)
+void fed_conn_rearm(fed_conn *c)
 {
-    c->active_at = c->f->now;
+    arm(c);
+}
+
+/* Bytes came or went. Those which only keep it alive are no activity. */
+static void stir(fed_conn *c, bool active)
+{
+    c->stirred_at = c->f->now;
+    if (active) c->active_at = c->f->now;
     if (!c->resting) return;
     c->resting = false;
     arm(c);
@@ -220,7 +232,9 @@ static void dispatch(fed_conn *c, const s2s_event *ev)
     case S2S_EV_PAIR_REFUSED:
     case S2S_EV_VERIFY_ANSWER:
     case S2S_EV_STANZA:
-    case S2S_EV_STANZA_REFUSED: break;
+    case S2S_EV_STANZA_REFUSED:
+    case S2S_EV_ACKED:
+    case S2S_EV_RESUMED: break;
     }
     if (c->role == S2S_RECEIVING)
         fed_receive_event(c, ev);
@@ -259,6 +273,8 @@ void fed_conn_walk(fed_conn *c)
         dispatch(c, ev);
     }
     if (c->state == FED_CONN_ENDED) return;
+    if (moved) c->active_at = c->f->now;
+    if (s2s_stream_ack_asked(c->s)) fed_tally_owe(c);
     look_half(c, moved);
     if (c->link != NULL) fed_link_pump(c->link);
     flush(c);
@@ -272,7 +288,7 @@ void fed_conn_pause(fed_conn *c, unsigned reason, bool on)
     unsigned before = c->paused;
     c->paused = on ? before | reason : before & ~reason;
     if (c->state == FED_CONN_ENDED || (before != 0) == (c->paused != 0)) return;
-    if (c->paused == 0) c->active_at = c->f->now; /* it was not idle, it was held */
+    if (c->paused == 0) c->active_at = c->stirred_at = c->f->now; /* it was not idle, it was held */
     c->f->world->pause(c->f->w, c->io, c->paused != 0);
     arm(c);
 }
@@ -313,10 +329,12 @@ void fed_conn_close(fed_conn *c, s2s_err why, s2s_span text)
     fed_conn_poke(c);
 }
 
-/* After the peer's close tag its kernel may still be about to acknowledge what we sent just before. */
+/* After the peer's close tag its kernel may still be about to acknowledge what we sent just before. One that acknowledges
+ * itself (XEP-0198) has said by then all it has to say. */
 static bool waits_for_flight(const fed_conn *c)
 {
-    return c->why == S2S_E_PEER_CLOSED && c->link != NULL && c->link->flight.stanzas > 0;
+    return c->why == S2S_E_PEER_CLOSED && c->link != NULL && c->link->flight.stanzas > 0 &&
+           s2s_stream_sm(c->s) == S2S_SM_OFF;
 }
 
 void fed_conn_finish(fed_conn *c)
@@ -354,7 +372,7 @@ void fed_on_connected(fed *f, fed_conn *c, const fed_addr *ours)
     (void)ours;
     fed_turn_begin(f);
     if (c->state == FED_CONN_DIALLING) {
-        c->opened_at = c->active_at = f->now;
+        c->opened_at = c->active_at = c->stirred_at = f->now;
         fed_conn_enter(c, FED_CONN_HEAD);
         fed_conn_poke(c);
         if (c->link != NULL && !c->direct) fed_race_answered(c->link, c);
@@ -377,7 +395,8 @@ void fed_on_bytes(fed *f, fed_conn *c, s2s_span plaintext)
 {
     fed_turn_begin(f);
     if (c->state != FED_CONN_ENDED && c->state != FED_CONN_SHUTTING) {
-        stir(c);
+        stir(c, c->answer_by == 0); /* or it may be the answer */
+        fed_alive_heard(c);
         pay(c, plaintext.len);
         s2s_stream_feed(c->s, plaintext);
         fed_conn_walk(c);
@@ -391,7 +410,7 @@ void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info)
     if (c->state != FED_CONN_ENDED && !fed_conn_ending(c)) {
         c->tls = *info;
         c->in_tls = true;
-        c->active_at = f->now;
+        c->active_at = c->stirred_at = f->now;
         s2s_stream_tls_done(c->s);
         if (c->link != NULL) fed_race_answered(c->link, c);
         if (c->link != NULL) fed_link_tls(c->link);
@@ -426,7 +445,9 @@ void fed_conn_sent(fed *f, fed_conn *c, size_t n)
     if (c->state != FED_CONN_ENDED) {
         s2s_stream_sent(c->s, n);
         c->sent += n;
-        if (n > 0) stir(c);
+        size_t quiet = n < c->quiet_out ? n : c->quiet_out;
+        c->quiet_out -= quiet;
+        if (n > 0) stir(c, n > quiet);
         if (n > 0) c->unsent_since = s2s_stream_out(c->s).len > 0 ? f->now : 0;
         fed_conn_poke(c);
     }

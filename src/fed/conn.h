@@ -34,6 +34,9 @@ void fed_conn_end(fed_conn *c, s2s_err why, s2s_span detail);
 /* If nothing more is to be waited for, ends. For SHUTTING ones, when output or flight has shrunk. */
 void fed_conn_finish(fed_conn *c);
 
+/* A deadline of its has come nearer (alive.c). */
+void fed_conn_rearm(fed_conn *c);
+
 void fed_conn_pause(fed_conn *c, unsigned reason, bool on);
 
 #endif

@@ -83,6 +83,9 @@ typedef struct fed_conn_view {
         peer_proof; /* what the other side's certificate was found its own by; NONE: by nothing */
     unsigned pairs;
     uint64_t stanzas_in, stanzas_out, since_ms;
+    bool sm;          /* stream management (XEP-0198); then also */
+    uint64_t unacked; /* stanzas the peer has not acknowledged */
+    uint64_t untaken; /* stanzas of the peer's that are not to be acknowledged yet */
 } fed_conn_view;
 typedef struct fed_pair_view {
     s2s_domain from, to;

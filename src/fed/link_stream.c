@@ -10,6 +10,8 @@
 #include "fed/lookup.h"
 #include "fed/pair.h"
 #include "fed/say.h"
+#include "fed/session.h"
+#include "fed/settle.h"
 #include "fed/target.h"
 #include "fed/verify.h"
 
@@ -202,6 +204,7 @@ static void settle_on_it(fed_link *l)
     l->up_at = l->f->now;
     l->failures = l->target->backoff.failures;
     if (l->target->dialling == l) l->target->dialling = NULL;
+    fed_session_missed(l);
     fed_link_enter(l, FED_LINK_UP);
     fed_target_want(l->target); /* whoever did not want this link may want its own now */
 }
@@ -273,6 +276,8 @@ void fed_link_event(fed_link *l, const s2s_event *ev)
         settle_on_it(l);
         fed_verify_answered(l, ev);
         return;
+    case S2S_EV_ACKED: fed_settle_acked(l, ev->count); return;
+    case S2S_EV_RESUMED: fed_session_resumed(l, ev); return;
     case S2S_EV_NOTE: fed_deaf_heard(l); return; /* an answer that comes too late is one of these */
     case S2S_EV_NONE:
     case S2S_EV_NEED_TLS:

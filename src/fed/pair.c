@@ -178,15 +178,32 @@ static s2s_err why_waiting(const fed_pair *p)
     return t->why != S2S_E_OK ? t->why : S2S_E_EXPIRED;
 }
 
+static void shortened(fed_pair *p)
+{
+    if (p->queue.stanzas == 0 && p->state == FED_PAIR_WAITING) pair_enter(p, FED_PAIR_IDLE);
+    if (p->queue.stanzas == 0) fed_chain_take(&p->round);
+    fed_pair_shrunk(p);
+}
+
 /* Ends what will be too old at `at`. */
 static void expire(fed_pair *p, uint64_t at, s2s_err why)
 {
     uint32_t age = p->f->config->limits.queue_ms;
     for (fed_item *item; (item = fed_queue_expire(&p->queue, at, age)) != NULL;)
         fed_route_refuse(p->f, item, why, p->target);
-    if (p->queue.stanzas == 0 && p->state == FED_PAIR_WAITING) pair_enter(p, FED_PAIR_IDLE);
-    if (p->queue.stanzas == 0) fed_chain_take(&p->round);
-    fed_pair_shrunk(p);
+    shortened(p);
+}
+
+void fed_pair_yield(fed_pair *p, const fed_item *last)
+{
+    s2s_err why = p->state == FED_PAIR_OPEN ? S2S_E_FULL : why_waiting(p);
+    for (bool more = true; more;) {
+        fed_item *item = fed_queue_take(&p->queue);
+        S2S_ASSERT(item != NULL);
+        more = item != last;
+        fed_route_refuse(p->f, item, why, p->target);
+    }
+    shortened(p);
 }
 
 /* The peer did not answer in time. */

@@ -31,7 +31,9 @@ void fed_pair_refused(fed_pair *p, s2s_err why, s2s_span cond);
 void fed_pair_left(fed_pair *p); /* its link ended: waits again if something is queued */
 void fed_pair_fail(fed_pair *p, s2s_err why); /* everything queued is answered */
 void fed_pair_hurry(fed_pair *p, uint64_t until,
-                    s2s_err why);  /* only what will be too old by then */
+                    s2s_err why); /* only what will be too old by then */
+/* Everything queued up to `last`, which is in the queue, is answered: others wait for it. */
+void fed_pair_yield(fed_pair *p, const fed_item *last);
 void fed_pair_shrunk(fed_pair *p); /* stanzas left the queue: who was paused for it may go on */
 
 /* The reading of c waits until p has room. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fed/tally.h"
+
 /* ---- items ---- */
 
 /* Copies text behind *at, terminated; an absent span stays absent. */
@@ -44,11 +46,17 @@ fed_item *fed_item_new(const s2s_stanza *st, fed_way way, uint64_t now)
     return item;
 }
 
+static void release(fed_item *item)
+{
+    if (item->ticket != NULL) fed_tally_settle(item->ticket);
+    free(item);
+}
+
 void fed_item_free(fed_item *item)
 {
     if (item == NULL) return;
     S2S_ASSERT(!item->accepted || item->fate != FED_FATE_NONE);
-    free(item);
+    release(item);
 }
 
 bool fed_item_counts(const fed_item *item)
@@ -121,7 +129,7 @@ static void link_last(fed_queue *q, fed_item *item)
 void fed_queue_fini(fed_queue *q)
 {
     for (fed_item *item = fed_queue_take(q); item != NULL; item = fed_queue_take(q))
-        free(item);
+        release(item);
 }
 
 static bool fits(size_t held, size_t more, size_t cap)

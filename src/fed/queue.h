@@ -17,6 +17,8 @@ typedef enum fed_fate {
     FED_FATE_IN_DOUBT
 } fed_fate;
 
+typedef struct fed_ticket fed_ticket; /* tally.h */
+
 /* One block of memory: this struct and all texts behind it. Texts are terminated, for debuggers. */
 typedef struct fed_item {
     struct fed_item *next; /* belongs to the queue that holds the item */
@@ -28,10 +30,13 @@ typedef struct fed_item {
     s2s_kind kind;
     s2s_err address; /* as in s2s_stanza */
     fed_fate fate;
-    bool may_bounce; /* s2s_stanza_may_bounce when it was made */
-    bool accepted;   /* counted by fed_ledger_accepted: it must end with exactly one fate */
-    bool own;        /* an error of our own making: not part of the ledger's sum */
-    bool resent;     /* a copy of what is already counted in doubt: not part of the sum either */
+    bool may_bounce;    /* s2s_stanza_may_bounce when it was made */
+    bool accepted;      /* counted by fed_ledger_accepted: it must end with exactly one fate */
+    bool own;           /* an error of our own making: not part of the ledger's sum */
+    bool resent;        /* a copy of what is already counted in doubt: not part of the sum either */
+    uint32_t session;   /* 0, or: sent on a stream that may be gone on with (session.h), */
+    uint32_t number;    /* the so-maniest that was not acknowledged, from 1 */
+    fed_ticket *ticket; /* NULL, or whom to tell when the item is gone (XEP-0198) */
     s2s_span from;
     s2s_span to;
     s2s_span from_domain;

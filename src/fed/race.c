@@ -6,6 +6,7 @@
 #include "fed/link_priv.h"
 #include "fed/lookup.h"
 #include "fed/say.h"
+#include "fed/session.h"
 #include "fed/target.h"
 
 /* ---- beginning one ---- */
@@ -28,6 +29,9 @@ static fed_conn *attempt_conn(fed_link *l, const fed_attempt *a)
     config.tls = a->dane.tls ? S2S_TLS_REQUIRED : fed_link_tls_level(l->target);
     config.direct_tls = a->direct;
     config.try_external = !inside && local != NULL && local->certificate && !a->no_external;
+    config.try_sm =
+        inside ? l->target->server->sm : fed_config_policy(l->f->config, &l->target->domain)->sm;
+    fed_session_offer(l, &config);
     config.open.stanza = limits->stanza;
     config.max_pairs = inside ? limits->pairs_inside : limits->pairs_per_stream;
     config.max_out = most_out(limits);

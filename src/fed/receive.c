@@ -13,16 +13,42 @@
 #include "fed/turn.h"
 #include "fed/verify.h"
 
+static bool offers_sm(const fed_conn *c)
+{
+    if (c->side == FED_INSIDE) return c->server->sm;
+    return fed_config_policy(c->f->config, &c->theirs)->sm;
+}
+
+static size_t smaller(size_t limit, size_t all)
+{
+    return limit != 0 && limit < all ? limit : all;
+}
+
+/* What is taken from there for `as`, as route.c judges it. */
+static size_t most_bytes(const fed_conn *c, const s2s_domain *as)
+{
+    const fed_config *config = c->f->config;
+    size_t most = config->limits.stanza;
+    const fed_local *local = fed_config_local(config, as);
+    if (c->side == FED_INSIDE) return most;
+    most = smaller(fed_config_policy(config, &c->theirs)->max_stanza, most);
+    return local != NULL ? smaller(config->servers[local->server].max_stanza, most) : most;
+}
+
 void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external,
                         bool dialback)
 {
     char id[33];
     fed_random_id(c->f, id);
+    const fed_limits *limits = &c->f->config->limits;
     s2s_answer answer = {.as = *as,
                          .id = s2s_span_of(id),
                          .tls = tls,
                          .offer_external = external,
-                         .offer_dialback = dialback};
+                         .offer_dialback = dialback,
+                         .offer_sm = offers_sm(c),
+                         .max_bytes = (uint32_t)most_bytes(c, as),
+                         .idle_seconds = limits->idle_ms / 1000};
     s2s_stream_answer(c->s, &answer);
 }
 
@@ -142,6 +168,8 @@ void fed_receive_event(fed_conn *c, const s2s_event *ev)
     case S2S_EV_MAKE_KEY:
     case S2S_EV_PAIR_REFUSED:
     case S2S_EV_VERIFY_ANSWER:
+    case S2S_EV_ACKED:
+    case S2S_EV_RESUMED:
     case S2S_EV_NOTE:
     case S2S_EV_CLOSED:
     case S2S_EV_DEAD: return; /* conn.c, or the other role */

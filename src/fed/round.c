@@ -2,6 +2,8 @@
 #include "fed/conn.h"
 #include "fed/link.h"
 #include "fed/pair.h"
+#include "fed/route.h"
+#include "fed/session.h"
 #include "fed/settle.h"
 
 /* Bytes a pair may send in its turn. A longer stanza waits until it has saved enough. */
@@ -11,7 +13,7 @@ typedef enum turn { TURN_OVER, TURN_NO_ROOM, TURN_STUCK } turn;
 
 static bool has_room(const fed_link *l)
 {
-    return s2s_stream_out(l->conn->s).len < l->f->config->limits.link_out;
+    return s2s_stream_out(l->conn->s).len < l->f->config->limits.link_out && fed_settle_has_room(l);
 }
 
 static s2s_err send_first(fed_link *l, fed_pair *p)
@@ -25,12 +27,24 @@ static s2s_err send_first(fed_link *l, fed_pair *p)
     return S2S_E_OK;
 }
 
+/* The first of the queue does not go this way: it has ended. */
+static bool set_aside(const fed_link *l, fed_pair *p)
+{
+    const fed_item *item = fed_queue_peek(&p->queue);
+    uint32_t most = s2s_stream_peer_max_bytes(l->conn->s);
+    if (item->session != 0) return !fed_session_doubt(p);
+    if (most == 0 || item->bytes.len <= most) return false;
+    fed_route_refuse(l->f, fed_queue_take(&p->queue), S2S_E_STANZA_TOO_BIG, p->target);
+    return true;
+}
+
 static turn take_turn(fed_link *l, fed_pair *p)
 {
     if (!p->in_turn) p->deficit += SHARE;
     p->in_turn = true;
     while (p->queue.stanzas > 0 && fed_queue_peek(&p->queue)->bytes.len <= p->deficit) {
         if (!has_room(l)) return TURN_NO_ROOM;
+        if (set_aside(l, p)) continue;
         if (send_first(l, p) != S2S_E_OK) return TURN_STUCK;
     }
     p->in_turn = false;

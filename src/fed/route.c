@@ -5,6 +5,7 @@
 #include "fed/conn.h"
 #include "fed/pair.h"
 #include "fed/say.h"
+#include "fed/tally.h"
 #include "fed/target.h"
 
 /* ---- the ends of a stanza ---- */
@@ -38,8 +39,31 @@ static fed_item *answer_to(fed *f, const s2s_stanza *st, s2s_err why, const fed_
     return fed_bounce_new(st, &b, inside ? FED_INBOUND : FED_OUTBOUND, f->now);
 }
 
+static bool in_doubt(fed *f, fed_item *item, const fed_target *about, bool again)
+{
+    s2s_stanza st;
+    fed_ledger_in_doubt(&f->ledger, item, S2S_E_IN_DOUBT);
+    fed_say_stanza_ended(f, item, "in_doubt", S2S_E_IN_DOUBT);
+    if (!item->own && again && !f->draining) {
+        fed_ledger_resent(&f->ledger, item);
+        return true;
+    }
+    fed_item_view(item, &st);
+    fed_item *answer = NULL;
+    if (!item->own && f->config->doubt != FED_DOUBT_DROP)
+        answer = answer_to(f, &st, S2S_E_IN_DOUBT, about);
+    fed_item_free(item);
+    if (answer != NULL) send_own(f, answer);
+    return false;
+}
+
 void fed_route_refuse(fed *f, fed_item *item, s2s_err why, const fed_target *about)
 {
+    if (item->session != 0) { /* it may have arrived all the same */
+        item->session = 0;
+        (void)in_doubt(f, item, about, false);
+        return;
+    }
     s2s_stanza st;
     fed_item_view(item, &st);
     bool mute = item->own || f->drain_over; /* nobody would read it */
@@ -56,20 +80,19 @@ void fed_route_refuse(fed *f, fed_item *item, s2s_err why, const fed_target *abo
 
 bool fed_route_in_doubt(fed *f, fed_item *item, const fed_target *about)
 {
-    s2s_stanza st;
-    fed_ledger_in_doubt(&f->ledger, item, S2S_E_IN_DOUBT);
-    fed_say_stanza_ended(f, item, "in_doubt", S2S_E_IN_DOUBT);
-    if (!item->own && f->config->doubt == FED_DOUBT_RESEND && !f->draining) {
-        fed_ledger_resent(&f->ledger, item);
-        return true;
-    }
-    fed_item_view(item, &st);
-    fed_item *answer = NULL;
-    if (!item->own && f->config->doubt != FED_DOUBT_DROP)
-        answer = answer_to(f, &st, S2S_E_IN_DOUBT, about);
+    return in_doubt(f, item, about, f->config->doubt == FED_DOUBT_RESEND);
+}
+
+bool fed_route_unacked(fed *f, fed_item *item, const fed_target *about)
+{
+    if (item->own && !f->draining) return true; /* not part of the sum: nothing to be counted */
+    return in_doubt(f, item, about, true);
+}
+
+void fed_route_acked(fed *f, fed_item *item)
+{
+    fed_ledger_acked(&f->ledger, item);
     fed_item_free(item);
-    if (answer != NULL) send_own(f, answer);
-    return false;
 }
 
 void fed_route_written(fed *f, fed_item *item)
@@ -130,7 +153,18 @@ static fed_item *accept(fed_conn *c, const s2s_stanza *st, fed_way way)
         return NULL;
     }
     fed_ledger_accepted(&c->f->ledger, item);
+    if (fed_tally_add(c, item)) return item;
+    fed_conn_close(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
     return item;
+}
+
+/* What waits for one remote must not keep those for all others from being acknowledged (XEP-0198). A connection of one pair is
+ * paused instead. */
+static void make_way(fed_conn *c)
+{
+    if (c->n_feeds < 2) return;
+    for (fed_item *stuck; (stuck = fed_tally_stuck(c)) != NULL;)
+        fed_pair_yield(fed_pair_of(c->f, stuck), stuck);
 }
 
 void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
@@ -147,6 +181,7 @@ void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
         fed_pair_stall(p, c);
     else
         fed_route_refuse(f, item, why, p->target);
+    make_way(c);
 }
 
 /* Its `to` may be no domain: the answer then comes from one that is proved to the sender. */

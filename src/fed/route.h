@@ -20,8 +20,11 @@ void fed_route_refuse(fed *f, fed_item *item, s2s_err why, const fed_target *abo
 /* Takes an item whose link ended before anybody could know: counts it, then does what the settings say.
  * True: it goes on as a copy and is the caller's to queue. */
 S2S_MUST_CHECK bool fed_route_in_doubt(fed *f, fed_item *item, const fed_target *about);
+/* The same where the link had stream management (XEP-0198): it goes on whatever the settings say. */
+S2S_MUST_CHECK bool fed_route_unacked(fed *f, fed_item *item, const fed_target *about);
 
-/* Takes an item the peer's kernel has acknowledged. */
+/* Takes an item the peer's kernel has acknowledged, or the peer itself. */
 void fed_route_written(fed *f, fed_item *item);
+void fed_route_acked(fed *f, fed_item *item);
 
 #endif

@@ -5,6 +5,7 @@
 #include "fed/ledger.h"
 #include "fed/pair.h"
 #include "fed/settle.h"
+#include "fed/tally.h"
 #include "fed/target.h"
 #include "fed/turn.h"
 
@@ -67,6 +68,9 @@ void fed_each_conn(const fed *f, void (*each)(void *ctx, const fed_conn_view *v)
             .stanzas_in = c->stanzas_in,
             .stanzas_out = c->stanzas_out,
             .since_ms = c->since,
+            .sm = s2s_stream_sm(c->s) == S2S_SM_ON,
+            .unacked = s2s_stream_unacked(c->s),
+            .untaken = fed_tally_untaken(c),
         };
         each(ctx, &v);
     }

@@ -7,6 +7,7 @@
 #include "fed/link.h"
 #include "fed/pair.h"
 #include "fed/say.h"
+#include "fed/session.h"
 #include "fed/turn.h"
 #include "fed/verify.h"
 
@@ -79,6 +80,7 @@ void fed_target_free(fed_target *t)
     fed_timer_clear(&f->timers, &t->timer);
     while (t->links.first != NULL)
         fed_link_free(FED_OF(fed_link, hook, t->links.first));
+    fed_session_forget(t);
     fed_chain_take(&t->guest);
     fed_chain_take(&t->wanted);
     fed_chain_take(&t->loose);

@@ -28,6 +28,8 @@ typedef struct fed_pair fed_pair;
 typedef struct fed_check fed_check;
 typedef struct fed_admit fed_admit;
 typedef struct fed_inquiry fed_inquiry;
+typedef struct fed_tally fed_tally;
+typedef struct fed_session fed_session;
 
 /* ---- pair ---- */
 
@@ -91,15 +93,16 @@ struct fed_target {
     fed_link *dialling; /* the one whose plan runs; one at a time */
     fed_link
         *host; /* another domain's link that serves this one too (XEP-0220 2.6.2); NULL: none */
-    fed_hook guest;    /* on host->guests */
-    fed_chain waiting; /* pairs, by pair->hook */
-    fed_chain checks;  /* without link, by check->on_target */
-    uint64_t ask_at;   /* no dial for checks alone before this */
-    unsigned pairs;    /* that name this target */
-    s2s_err why;       /* last failure */
-    const char *cond;  /* stream condition the peer gave with it; lives for ever */
-    fed_addr endpoint; /* last dialled; family 0: none */
-    fed_hook wanted;   /* on f->wanted: has something to do */
+    fed_hook guest;       /* on host->guests */
+    fed_chain waiting;    /* pairs, by pair->hook */
+    fed_chain checks;     /* without link, by check->on_target */
+    uint64_t ask_at;      /* no dial for checks alone before this */
+    unsigned pairs;       /* that name this target */
+    fed_session *session; /* XEP-0198: a stream that broke and may be gone on with; NULL: none */
+    s2s_err why;          /* last failure */
+    const char *cond;     /* stream condition the peer gave with it; lives for ever */
+    fed_addr endpoint;    /* last dialled; family 0: none */
+    fed_hook wanted;      /* on f->wanted: has something to do */
     fed_hook loose;
 };
 
@@ -152,6 +155,7 @@ struct fed_link {
     fed_chain round;   /* by pair->round: deficit round robin */
     fed_queue flight;  /* handed to the stream, fate unknown; in order of `end` */
     fed_hook flying;   /* on f->flying while flight is not empty */
+    uint64_t asked_at; /* ms: <r/> was written last */
     size_t confirm_at; /* bytes of flight at which the kernel is asked before the sweep does */
     fed_chain checks;  /* by check->on_target */
     fed_chain guests;  /* other targets it serves, by target->guest */
@@ -206,13 +210,18 @@ struct fed_conn {
     uint64_t since;
     uint64_t opened_at;  /* TCP was there */
     uint64_t entered_at; /* the state */
-    uint64_t active_at;
+    uint64_t active_at;  /* something came or went that was worth it */
+    uint64_t stirred_at; /* any byte */
+    uint64_t answer_by; /* the peer must have shown that it lives, 0: nothing was asked (alive.c) */
+    uint64_t answer_end;   /* ... its kernel by acknowledging so much; 0: itself by a word */
+    size_t quiet_out;      /* bytes still to be sent that are no activity */
     bool resting;          /* since then nothing came or went, and it holds no more than it must */
     uint64_t half_since;   /* 0: nothing half read */
     uint64_t unsent_since; /* 0: nothing to send */
     /* accepted connections */
     fed_admit *admit;
     const fed_server *server; /* inside: whose; NULL: not known yet */
+    fed_tally *tally;         /* XEP-0198: what is not taken yet; NULL: nothing came under it */
     fed_pair **feeds;         /* pairs proved on it */
     size_t n_feeds, size_feeds;
     fed_chain checks;     /* by check->on_conn */
@@ -258,13 +267,14 @@ struct fed {
     uint64_t wake; /* last told to the world */
     fed_table pairs, targets, admits, hosts;
     fed_target **servers; /* by index of config->servers */
-    fed_chain conns, dead, restless, wanted, flying;
+    fed_chain conns, dead, restless, wanted, flying, untold;
     fed_chain loose_pairs, loose_targets, loose_links;
     fed_chain lookups, lookups_waiting;
     fed_chain posh;  /* inquiries that wait for a document */
     unsigned asked;  /* lookups the resolver works on */
     unsigned racing; /* attempts of all links that have not answered yet */
     uint64_t last_id, last_ticket;
+    uint32_t last_session;
     fed_timer sweep;
     unsigned accepted_outside;
     uint64_t refused_since; /* one second's refusals for want of room in all */

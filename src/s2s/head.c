@@ -111,13 +111,10 @@ void s2s_head_ready(s2s_stream *s, const s2s_input *in)
 /* ---- features ---- */
 
 /* What we use, and what may say "required" without meaning it for us (leftovers of XEP-0198, 0288). */
-static const char *const known_features[] = {S2S_NS_TLS,
-                                             S2S_NS_SASL,
-                                             S2S_NS_DB_FEATURE,
-                                             "urn:xmpp:sm:3",
-                                             "urn:xmpp:sm:2",
-                                             "urn:xmpp:features:bidi",
-                                             "urn:xmpp:stream-limits:0"};
+static const char *const known_features[] = {S2S_NS_TLS,        S2S_NS_SASL,
+                                             S2S_NS_DB_FEATURE, S2S_NS_SM,
+                                             "urn:xmpp:sm:2",   "urn:xmpp:features:bidi",
+                                             S2S_NS_LIMITS};
 
 static bool is_known_feature(s2s_span ns)
 {
@@ -137,6 +134,8 @@ void s2s_features_read(s2s_stream *s, const s2s_xml_item *item)
         s2s_tls_read_feature(f, child);
         s2s_sasl_read_feature(f, child);
         s2s_dialback_read_feature(f, child);
+        s2s_sm_read_feature(f, child);
+        s2s_limits_read_feature(f, child);
         if (child->depth == 1) foreign = !is_known_feature(child->ns);
         if (child->depth == 2 && foreign && s2s_span_is(child->name, "required"))
             f->unknown_required = true;
@@ -146,6 +145,7 @@ void s2s_features_read(s2s_stream *s, const s2s_xml_item *item)
     s->dialback_declared = s->dialback_declared || f->dialback;
     s->dialback_errors = s->dialback_errors || f->dialback_errors;
     s->external_offered = s->external_offered || (s->in_tls && f->external);
+    s2s_limits_keep(s);
 }
 
 /* Required TLS stands alone (5.4.1); without a version there are none at all (4.7.5). */
@@ -157,6 +157,8 @@ static void write_features(s2s_stream *s)
     if (s->in_tls || s->tls != S2S_TLS_REQUIRED) {
         s2s_sasl_write_feature(s);
         s2s_dialback_write_feature(s);
+        s2s_sm_write_feature(s);
+        s2s_limits_write_feature(s);
     }
     s2s_out_text(s, "</stream:features>");
 }

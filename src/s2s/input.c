@@ -18,6 +18,7 @@ static uint64_t facts_receiving(const s2s_stream *s)
            fact(s->in_tls && s->offer_external && !s->after_sasl && fresh,
                 S2S_HAS(EXTERNAL_OFFERED)) |
            fact(s->sasl_failures >= S2S_SASL_TRIES, S2S_HAS(SASL_SPENT)) |
+           fact(s->offer_sm, S2S_HAS(SM_OFFERED)) |
            fact(s->pairs.count < s->pairs.max, S2S_HAS(PAIR_ROOM)) |
            fact(s->pairs.states[S2S_PAIR_OPEN] > 0, S2S_HAS(ANY_PROOF));
 }
@@ -34,13 +35,15 @@ static uint64_t facts_initiating(const s2s_stream *s)
            fact(external, S2S_HAS(EXTERNAL_OFFERED)) | fact(s->challenged, S2S_HAS(CHALLENGED)) |
            fact(s->config.allow_dialback && s->dialback_declared, S2S_HAS(DIALBACK_POSSIBLE)) |
            fact(s->pairs.count > idle, S2S_HAS(PAIRS_BUSY)) |
-           fact(s->n_sent > 0, S2S_HAS(VERIFY_BUSY));
+           fact(s->n_sent > 0, S2S_HAS(VERIFY_BUSY)) |
+           fact(s->sm.state == S2S_SM_ASKED, S2S_HAS(SM_ASKED)) |
+           fact(s->sm.state == S2S_SM_RESUMING, S2S_HAS(SM_RESUMING));
 }
 
 uint64_t s2s_facts(const s2s_stream *s)
 {
     uint64_t own = s->config.role == S2S_INITIATING ? facts_initiating(s) : facts_receiving(s);
-    return own | fact(s->in_tls, S2S_HAS(IN_TLS)) |
+    return own | fact(s->in_tls, S2S_HAS(IN_TLS)) | fact(s->sm.state == S2S_SM_ON, S2S_HAS(SM_ON)) |
            fact(s->tls == S2S_TLS_REQUIRED && !s->in_tls, S2S_HAS(TLS_DEMANDED)) |
            fact(!s2s_only_space(s2s_buf_span(&s->in)), S2S_HAS(BYTES_BEHIND)) |
            fact(s->head.version_1, S2S_HAS(VERSION_1)) | fact(s->after_sasl, S2S_HAS(AFTER_SASL)) |
@@ -87,6 +90,13 @@ static const struct {
     {S2S_NS_SASL, "success", S2S_BRINGS_SUCCESS},
     {S2S_NS_SASL, "failure", S2S_BRINGS_SASL_FAILURE},
     {S2S_NS_SASL, "abort", S2S_BRINGS_ABORT},
+    {S2S_NS_SM, "r", S2S_BRINGS_SM_ASK},
+    {S2S_NS_SM, "a", S2S_BRINGS_SM_ACK},
+    {S2S_NS_SM, "enable", S2S_BRINGS_SM_ENABLE},
+    {S2S_NS_SM, "enabled", S2S_BRINGS_SM_ENABLED},
+    {S2S_NS_SM, "failed", S2S_BRINGS_SM_FAILED},
+    {S2S_NS_SM, "resume", S2S_BRINGS_SM_RESUME},
+    {S2S_NS_SM, "resumed", S2S_BRINGS_SM_RESUMED},
 };
 
 static const char *const own_namespaces[] = {S2S_NS_SERVER, S2S_NS_DIALBACK, S2S_NS_STREAMS,
@@ -132,6 +142,9 @@ static void read_element(s2s_stream *s, s2s_input *in)
     case S2S_BRINGS_VERIFY: s2s_dialback_read(s, in); return;
     case S2S_BRINGS_AUTH:
     case S2S_BRINGS_RESPONSE: s2s_sasl_read_auth(s, in); return;
+    case S2S_BRINGS_SM_ACK:
+    case S2S_BRINGS_SM_RESUMED:
+    case S2S_BRINGS_SM_FAILED: s2s_sm_read_count(s, in); return;
     case S2S_BRINGS_FEATURES:
         if (s->expect == S2S_EXPECT_FEATURES) s2s_features_read(s, in->item);
         return;

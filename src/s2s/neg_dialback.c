@@ -129,6 +129,7 @@ void s2s_pair_opened(s2s_stream *s, s2s_pair *pair, s2s_proof proof)
     pair->proof = proof;
     s2s_pair_enter(&s->pairs, pair, S2S_PAIR_OPEN);
     s2s_pair_owe(&s->pairs, pair, S2S_EV_PAIR_OPEN);
+    if (s->config.role == S2S_INITIATING) s2s_sm_want(s);
     if (!s->limits_open) s2s_xml_set_limits(s->xml, &s->config.open);
     s->limits_open = true;
 }

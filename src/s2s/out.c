@@ -26,6 +26,17 @@ void s2s_out_escaped(s2s_stream *s, s2s_span text)
         s->out_total += s2s_buf_span(&s->out).len - before;
 }
 
+void s2s_out_number(s2s_stream *s, uint32_t number)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    s2s_out_span(s, (s2s_span){digits + at, sizeof digits - at});
+}
+
 void s2s_out_attr(s2s_stream *s, const char *name, s2s_span value)
 {
     s2s_out_text(s, " ");

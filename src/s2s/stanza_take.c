@@ -146,6 +146,7 @@ void s2s_stanza_take(s2s_stream *s, const s2s_input *in)
 {
     S2S_ASSERT(in->pair->state == S2S_PAIR_OPEN);
     if (!lend(s, in)) return;
+    s2s_sm_count(s);
     s2s_event *ev = s2s_stream_tell(s, S2S_EV_STANZA);
     ev->from = in->from.domain;
     ev->to = in->to.domain;
@@ -157,6 +158,7 @@ void s2s_stanza_take(s2s_stream *s, const s2s_input *in)
 void s2s_stanza_refuse(s2s_stream *s, const s2s_input *in)
 {
     if (!lend(s, in)) return;
+    s2s_sm_count(s);
     s2s_event *ev = s2s_stream_tell(s, S2S_EV_STANZA_REFUSED);
     ev->err = has_domain(in->to_err) ? S2S_E_IQ_MALFORMED : in->to_err;
     ev->from = in->from.domain;

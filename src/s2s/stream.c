@@ -61,9 +61,10 @@ s2s_stream *s2s_stream_new(const s2s_stream_config *config)
     /* The peer does not know where the stream lies, so it cannot choose domains that collide. */
     s2s_pairs_init(&s->pairs, config->max_pairs,
                    (uint32_t)((uintptr_t)s >> 4) * UINT32_C(2654435761));
+    s->config.resume = NULL;
     s->xml = s2s_xml_new(&config->preauth);
     if (s->xml != NULL) begin(s);
-    if (s->xml == NULL || s->out_failed) {
+    if (s->xml == NULL || s->out_failed || !s2s_sm_init(s, config->resume)) {
         s2s_stream_free(s);
         return NULL;
     }
@@ -74,6 +75,7 @@ void s2s_stream_free(s2s_stream *s)
 {
     if (s == NULL) return;
     s2s_questions_free(s);
+    s2s_sm_fini(s);
     s2s_pairs_fini(&s->pairs);
     s2s_xml_free(s->xml);
     s2s_buf_fini(&s->address);
@@ -221,13 +223,16 @@ uint64_t s2s_stream_out_total(const s2s_stream *s)
 
 s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span bytes)
 {
-    if (s->expect != S2S_EXPECT_DIALBACK || !s2s_stream_pair_open(s, from, to))
+    if (s->expect != S2S_EXPECT_DIALBACK || !s2s_stream_pair_open(s, from, to) ||
+        s->sm.state == S2S_SM_RESUMING)
         return S2S_E_NOT_PROVED;
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
     if (s2s_buf_span(&s->out).len + bytes.len > s->config.max_out) return S2S_E_FULL;
     s2s_err err = s2s_buf_put(&s->out, bytes);
-    if (err == S2S_E_OK) s->out_total += bytes.len;
-    return err;
+    if (err != S2S_E_OK) return err;
+    s->out_total += bytes.len;
+    s->sm.sent++; /* means nothing while it is off */
+    return S2S_E_OK;
 }
 
 /* ---- events ---- */
@@ -271,7 +276,8 @@ static bool take_event(s2s_stream *s)
         s->event = (s2s_event){.kind = S2S_EV_READY};
         return true;
     }
-    s2s_pair *pair = s2s_pairs_take_due(&s->pairs);
+    bool held = s->sm.state == S2S_SM_RESUMING; /* what is open cannot be used yet */
+    s2s_pair *pair = held ? NULL : s2s_pairs_take_due(&s->pairs);
     if (pair != NULL) {
         tell_pair(s, pair);
         return true;
@@ -304,7 +310,7 @@ const s2s_event *s2s_stream_next(s2s_stream *s)
         bool more = !is_over(s) && !is_waiting(s) && read_on(s);
         if (!more && s->eof && !is_over(s)) {
             s2s_stream_die(s, S2S_E_TCP_EOF);
-        } else if (!more) {
+        } else if (!more && !s2s_sm_pay(s)) {
             give_back(s);
             s->event = (s2s_event){.kind = S2S_EV_NONE};
             break;
@@ -320,6 +326,7 @@ static void write_close(s2s_stream *s)
 {
     if (s->close_sent || s->expect == S2S_EXPECT_TLS) return;
     if (!s->head_sent) s2s_head_write_bare(s);
+    s2s_sm_last(s);
     s2s_out_text(s, "</stream:stream>");
     s->close_sent = true;
 }
@@ -335,6 +342,7 @@ void s2s_stream_die_text(s2s_stream *s, s2s_err err, s2s_span text)
 {
     if (is_over(s)) return;
     if (!is_mute(err)) {
+        s2s_sm_last(s);
         if (s2s_err_of(err)->stream[0] != '\0') s2s_error_write(s, err, text);
         write_close(s);
     }
@@ -424,6 +432,9 @@ void s2s_stream_answer(s2s_stream *s, const s2s_answer *answer)
     s->tls = answer->tls;
     s->offer_external = answer->offer_external;
     s->offer_dialback = answer->offer_dialback;
+    s->offer_sm = answer->offer_sm;
+    s->max_bytes = answer->max_bytes;
+    s->idle_seconds = answer->idle_seconds;
     say(s, S2S_BRINGS_ANSWER);
 }
 
@@ -463,6 +474,13 @@ bool s2s_stream_offers_dialback_errors(const s2s_stream *s)
 bool s2s_stream_offers_external(const s2s_stream *s)
 {
     return s->external_offered && !s->sasl_failed;
+}
+
+void s2s_stream_keep_alive(s2s_stream *s)
+{
+    if (s->expect != S2S_EXPECT_DIALBACK && s->expect != S2S_EXPECT_STANZA) return;
+    s2s_out_text(s, " ");
+    s2s_out_check(s);
 }
 
 const char *s2s_stream_state(const s2s_stream *s)

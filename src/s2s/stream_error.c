@@ -140,6 +140,7 @@ void s2s_error_write(s2s_stream *s, s2s_err err, s2s_span text)
         s2s_out_text(s, "</text>");
     }
     s2s_out_text(s, application_condition(err));
+    if (err == S2S_E_SM_COUNT) s2s_sm_write_error(s);
     s2s_out_text(s, "</stream:error>");
 }
 

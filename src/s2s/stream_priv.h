@@ -17,6 +17,8 @@
 #define S2S_NS_SASL          "urn:ietf:params:xml:ns:xmpp-sasl"
 #define S2S_NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
 #define S2S_NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define S2S_NS_SM            "urn:xmpp:sm:3"
+#define S2S_NS_LIMITS        "urn:xmpp:stream-limits:0"
 #define S2S_NS_XML           "http://www.w3.org/XML/1998/namespace"
 
 enum {
@@ -25,6 +27,7 @@ enum {
     S2S_LANG_MAX = 35,       /* octets of a language tag (RFC 5646 4.4.1 asks for 35) */
     S2S_KEY_MAX = 256,       /* octets of a dialback key */
     S2S_SASL_TRIES = 3,      /* failures granted (RFC 6120 6.4.5: 2 to 5) */
+    S2S_SM_ID_MAX = 256,     /* octets of the id of a stream that may be resumed */
     S2S_UNSOLICITED_MAX = 3, /* answers nobody asked for; this one ends the stream */
     S2S_FEED_MAX = 65536,    /* bytes of one feed */
     S2S_OUT_SLACK = 65536    /* handshake bytes beyond config.max_out */
@@ -48,8 +51,29 @@ typedef struct s2s_features {
     bool external;
     bool dialback;
     bool dialback_errors;
+    bool sm;
+    uint32_t max_bytes;    /* XEP-0478; 0: not said */
+    uint32_t idle_seconds; /* the same */
     bool unknown_required;
 } s2s_features;
+
+typedef struct s2s_session s2s_session; /* neg_sm.c */
+
+/* Stream management (XEP-0198). Counts are of stanzas, modulo 2^32. */
+typedef struct s2s_sm {
+    s2s_sm_state state;
+    uint32_t sent;       /* ours, since <enable/> */
+    uint32_t acked;      /* by the peer */
+    uint32_t asked;      /* `sent` when <r/> was last written */
+    uint32_t got;        /* the peer's, since <enabled/> */
+    uint32_t taken;      /* of these, as our caller says */
+    uint32_t told;       /* h of our last <a/> */
+    uint32_t wrong;      /* h that could not be */
+    uint32_t asks_for;   /* `got` when it asked last */
+    bool asks;           /* the peer waits for an <a/> */
+    s2s_session *before; /* initiating: to be resumed, or NULL */
+    s2s_session *own;    /* initiating: by which this one may be, or NULL */
+} s2s_sm;
 
 struct s2s_stream {
     s2s_stream_config config;
@@ -98,6 +122,9 @@ struct s2s_stream {
     s2s_tls_level tls; /* of the latest answer; REQUIRED before any */
     bool offer_external;
     bool offer_dialback;
+    bool offer_sm;
+    uint32_t max_bytes;
+    uint32_t idle_seconds;
     s2s_domain authzid;
     unsigned sasl_failures;
 
@@ -113,6 +140,9 @@ struct s2s_stream {
     unsigned n_sent; /* questions in flight */
 
     unsigned unsolicited;
+    s2s_sm sm;
+    uint32_t peer_max_bytes; /* of its features; 0: not said */
+    uint32_t peer_idle_seconds;
     s2s_pairs pairs;
 };
 
@@ -136,6 +166,7 @@ struct s2s_input {
     s2s_verdict verdict;
     const char *cond; /* constant, or NULL */
     s2s_proof proof;  /* RESULT_VALID */
+    uint32_t count;   /* SM_ACK, SM_RESUMED, SM_FAILED */
     s2s_pair *pair;
     s2s_question *question;
 };
@@ -160,6 +191,7 @@ void s2s_out_span(s2s_stream *s, s2s_span bytes);   /* as they are */
 void s2s_out_escaped(s2s_stream *s, s2s_span text);
 void s2s_out_attr(s2s_stream *s, const char *name, s2s_span value); /* escaped */
 void s2s_out_domain(s2s_stream *s, const char *name, const s2s_domain *d);
+void s2s_out_number(s2s_stream *s, uint32_t number);
 void s2s_out_check(s2s_stream *s); /* ends the stream when memory or patience is spent */
 
 /* ---- input.c ---- */
@@ -255,6 +287,33 @@ void s2s_dialback_check(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_verify_tls(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_verify_unknown(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_verify_key(s2s_stream *s, const s2s_input *in);
+
+/* ---- neg_sm.c ---- */
+void s2s_sm_read_feature(s2s_features *f, const s2s_xml_child *child);
+void s2s_sm_write_feature(s2s_stream *s);
+bool s2s_sm_init(s2s_stream *s, const s2s_resumable *before); /* false: no memory */
+void s2s_sm_fini(s2s_stream *s);
+void s2s_sm_read_count(s2s_stream *s, s2s_input *in); /* SM_ACK, SM_RESUMED, SM_FAILED: facts */
+void s2s_sm_want(s2s_stream *s);                      /* initiating: a pair was opened */
+void s2s_sm_count(s2s_stream *s);                     /* a stanza of the peer's is told */
+bool s2s_sm_pay(s2s_stream *s);                       /* writes the <a/> that is owed, if one is */
+void s2s_sm_last(s2s_stream *s);                      /* before our close tag */
+void s2s_sm_write_error(s2s_stream *s);
+void s2s_sm_begin(s2s_stream *s, const s2s_input *in);
+void s2s_sm_go_on(s2s_stream *s, const s2s_input *in);
+void s2s_sm_begin_anew(s2s_stream *s, const s2s_input *in);
+void s2s_sm_give_up(s2s_stream *s, const s2s_input *in);
+void s2s_sm_send_enabled(s2s_stream *s, const s2s_input *in);
+void s2s_sm_refuse(s2s_stream *s, const s2s_input *in);
+void s2s_sm_resume_nothing(s2s_stream *s, const s2s_input *in);
+void s2s_sm_owe_ack(s2s_stream *s, const s2s_input *in);
+void s2s_sm_take_ack(s2s_stream *s, const s2s_input *in);
+void s2s_sm_count_wrong(s2s_stream *s, const s2s_input *in);
+
+/* ---- neg_limits.c ---- */
+void s2s_limits_read_feature(s2s_features *f, const s2s_xml_child *child);
+void s2s_limits_keep(s2s_stream *s); /* features were read */
+void s2s_limits_write_feature(s2s_stream *s);
 
 /* ---- stanza_take.c ---- */
 void s2s_stanza_read(s2s_stream *s, s2s_input *in); /* STANZA: facts */

@@ -13,6 +13,7 @@ from stage import Mismatch, Daemon
 
 from real import Workshop  # stage.py has put the dialogues' folder on the path
 
+import acks
 import direct
 import flood
 import garbage
@@ -35,7 +36,7 @@ def arguments():
 
 def attacks():
     """(function, its scene) by name; the first line of a function's text is the test's name."""
-    for room in (garbage, direct, resets, resume, pins, keys, flood, slow):
+    for room in (garbage, direct, resets, resume, pins, keys, flood, slow, acks):
         for act, scene in room.ATTACKS:
             yield act, scene
 

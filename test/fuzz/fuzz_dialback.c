@@ -162,6 +162,8 @@ static void act(scene *sc, const s2s_event *ev)
     case S2S_EV_READY:
     case S2S_EV_NEED_TLS:
     case S2S_EV_AUTH:
+    case S2S_EV_ACKED:
+    case S2S_EV_RESUMED:
     case S2S_EV_NOTE:
     case S2S_EV_NONE: return;
     }

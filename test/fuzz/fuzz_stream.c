@@ -29,6 +29,8 @@ typedef struct scene {
     uint8_t choice;
     uint32_t cuts;
     uint64_t sent;
+    unsigned resumed;
+    unsigned stanzas_out, acked, stanzas_in, taken; /* while stream management is on */
     unsigned readies;
     bool mirror_begun;
     bool dead;
@@ -138,7 +140,10 @@ static void answer_head(scene *sc)
                          .id = S2S_LIT("i'd"),
                          .tls = sc->level,
                          .offer_external = (sc->choice & 1) != 0,
-                         .offer_dialback = (sc->choice & 2) != 0};
+                         .offer_dialback = (sc->choice & 2) != 0,
+                         .offer_sm = (sc->choice & 0x40) != 0,
+                         .max_bytes = (sc->choice & 0x80) != 0 ? 20000 : 0,
+                         .idle_seconds = (sc->choice & 0x80) != 0 ? 60 : 0};
     if (sc->role == S2S_RECEIVING) s2s_stream_answer(sc->stream, &answer);
 }
 
@@ -175,9 +180,17 @@ static void answer_event(scene *sc, const s2s_event *ev)
         return;
     case S2S_EV_PAIR_OPEN: S2S_ASSERT(!clear && ev->proof != S2S_PROOF_NONE); return;
     case S2S_EV_STANZA:
-    case S2S_EV_STANZA_REFUSED: check_stanza(sc, ev); return;
+    case S2S_EV_STANZA_REFUSED:
+        check_stanza(sc, ev);
+        if (s2s_stream_sm(s) == S2S_SM_ON) sc->stanzas_in++;
+        return;
+    case S2S_EV_ACKED:
+        sc->acked += ev->count;
+        S2S_ASSERT(ev->count > 0 && sc->acked <= sc->stanzas_out);
+        return;
     case S2S_EV_DEAD: sc->dead = true; return;
     case S2S_EV_NONE:
+    case S2S_EV_RESUMED: sc->resumed++; return;
     case S2S_EV_PAIR_REFUSED:
     case S2S_EV_VERIFY_ANSWER:
     case S2S_EV_NOTE:
@@ -220,7 +233,19 @@ static void do_word(scene *sc, uint8_t letter)
         if (initiating) s2s_stream_drop_pair(s, &sc->a, &sc->b);
         break;
     case 'k': s2s_stream_give_key(s, &sc->a, &sc->b, S2S_LIT("k3y")); break;
-    case 's': (void)!s2s_stream_send(s, &sc->a, &sc->b, S2S_LIT("<message from='a'/>")); break;
+    case 's':
+        if (s2s_stream_send(s, &sc->a, &sc->b, S2S_LIT("<message from='a'/>")) == S2S_E_OK)
+            sc->stanzas_out++;
+        break;
+    case 'r': s2s_stream_ask_ack(s); break;
+    case 'a':
+        if (sc->taken < sc->stanzas_in) {
+            s2s_stream_taken(s, 1);
+            sc->taken++;
+        }
+        break;
+    case 'A': s2s_stream_tell_taken(s); break;
+    case 'l': s2s_stream_keep_alive(s); break;
     case 't': s2s_stream_tls_done(s); break;
     case 'h':
         if (!initiating) s2s_stream_hello(s);
@@ -339,6 +364,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     c.tls = sc.level;
     c.direct_tls = sc.direct;
     c.try_external = (sc.choice & 1) != 0;
+    c.try_sm = (sc.choice & 0x40) != 0;
+    s2s_resumable before = {.id = S2S_LIT("old'"), .sent = 7, .acked = UINT32_MAX};
+    if ((sc.choice & 0x80) != 0) c.resume = &before;
     c.allow_dialback = (sc.choice & 2) != 0 || sc.role == S2S_RECEIVING;
     c.max_pairs = 4;
     c.error_id = S2S_LIT("e");
@@ -354,6 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     s2s_stream_eof(sc.stream);
     walk(&sc);
     S2S_ASSERT(s2s_stream_next(sc.stream)->kind == S2S_EV_NONE);
+    S2S_ASSERT(sc.resumed <= 1);
 
     s2s_buf_fini(&sc.clear);
     s2s_stream_free(sc.again);

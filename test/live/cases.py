@@ -8,10 +8,11 @@ import asyncio
 import collections
 import re
 
+import burst
 from lab import until
 from proxy import binary, unbalanced
-from stage import (BAD_POSH, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY, POSH,
-                   REMOTE, SHUT, domain_of)
+from stage import (BAD_POSH, BEHIND, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY,
+                   POSH, REMOTE, SHUT, domain_of)
 from traffic import Flow, judge
 
 Case = collections.namedtuple("Case", "name seconds proxy run")
@@ -392,3 +393,66 @@ async def ends_well(stage):
             stage.servers[n].log.grep(re.compile(r"system-shutdown"))]
     expect(not shut, f"these saw no system-shutdown: {shut}")
     return [str(kept)]
+
+
+# -- stream management: Prosody, both roles; and 10,000 stanzas with a death in the middle --------
+
+@case("stream management: with Prosody behind EXTERNAL in both roles, and not after dialback", 90)
+async def managed_streams(stage):
+    await stage.up("hq1", "pro-cert", "pro-dial")
+    local = await stage.user("alice@alpha.example")
+    before = await settle(stage)
+    far, near = await stage.user("ann@pro-cert.example"), await stage.user("ann@pro-dial.example")
+    for other in (far, near):
+        await talk(local, other, 60)
+        await talk(other, local, 61)
+    after = await settle(stage)
+    seen = stage.proxy.managed("alpha.example", "pro-cert.example")
+    expect(seen == {("initiating", True), ("receiving", True)}, f"with pro-cert: {seen}")
+    seen = stage.proxy.managed("alpha.example", "pro-dial.example")
+    expect(seen and not any(on for _role, on in seen), f"with pro-dial: {seen}")
+    out = _delta(before, after, "outbound")
+    expect(out["acked"] >= 3 and out["written"] >= 3, f"outbound {out}")
+    unacked = [l for l in stage.proxy.status()["links"] if l["unacked"] or l["untaken"]]
+    expect(not unacked, f"still owed: {unacked}")
+
+
+def _burst(what, direction, killed, of, managed, remote="pro-cert"):
+    """`of`: whose server or link dies; `inner` is a local server that knows stream management."""
+    leg = "with" if managed else "without"
+    whose = REMOTE[remote]
+    title = f"burst: 10,000 {direction}, {whose[0].TITLE} ({whose[1]}) outside, {what} dies; a leg {leg} XEP-0198"
+
+    @case(title, 200)
+    async def run(stage):
+        await stage.up("hq1", remote, *(["inner"] if of == "inner" else []))
+        local = await stage.user("alice@" + (BEHIND if of == "inner" else "alpha.example"))
+        far = await stage.user("ann@" + domain_of(remote))
+        sender, receiver = (local, far) if direction == "outbound" else (far, local)
+        await Flow(sender, receiver, direction).knock()
+        flow = burst.Burst(sender, receiver, direction)
+
+        async def strike():
+            if killed == "server":
+                stage.servers[of].kill()
+                if of != "inner":
+                    await receiver.lost()
+            else:
+                burst.cut(stage.lab.hosts[of], stage.proxy.host.address["inside" if of in ("hq1", "inner") else "outside"])
+
+        async def back():
+            if killed == "server":
+                await stage.servers[of].start()
+                if of != "inner":
+                    await receiver.online()
+        return await burst.play(stage, flow, strike, back, killed, managed)
+
+
+_burst("the outside link", "outbound", "link", "pro-cert", True)
+_burst("the remote server", "outbound", "server", "pro-cert", True)
+_burst("the inside link", "inbound", "link", "inner", True)
+_burst("the local server", "inbound", "server", "inner", True)
+_burst("the inside link", "inbound", "link", "hq1", False)
+_burst("the local server", "inbound", "server", "hq1", False)
+_burst("the outside link", "outbound", "link", "ejb-dial", False, "ejb-dial")
+_burst("the remote server", "outbound", "server", "pro-dial", False, "pro-dial")

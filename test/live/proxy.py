@@ -22,8 +22,8 @@ class Causeway(Server):
     LOG = "output.log"
     INSIDE_NAME = "causeway.inside"     # the SRV target of its inside answers
 
-    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers):
-        """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"."""
+    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers, secret=None):
+        """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"; secret: behind dialback keys."""
         super().__init__(host, domains)
         import yaml
         settings = {
@@ -38,6 +38,8 @@ class Causeway(Server):
             "dns": {"forward": [dns], "anchor": anchors, "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},
             "tls": {"ca": ca_file},
         }
+        if secret:
+            settings["dialback"] = {"secret": secret}
         self.settings = host.write("causeway.yaml", yaml.safe_dump(settings, sort_keys=False))
         host.resolver(dns)
 
@@ -85,10 +87,36 @@ class Causeway(Server):
     def remote(self, domain):
         return next((r for r in self.status()["remotes"] if r["domain"] == domain), {})
 
+    def managed(self, ours, theirs):
+        """(role, whether stream management is on) of each outside connection of the two."""
+        return {(l["role"], l["sm"]) for l in self.status()["links"]
+                if l["side"] == "outside" and (l["ours"], l["theirs"]) == (ours, theirs)}
+
     def complaints(self):
         """What a sanitizer or an assertion said, if anything."""
         return [m.string for m in self.log.grep(re.compile(
             r"AddressSanitizer|LeakSanitizer|runtime error:|ssertion"))]
+
+
+class Inner(Causeway):
+    """A second one behind the first, to which it is a local server that knows stream management: it takes what remotes send, in
+    clear and by dialback (which it asks the first for), and hands it to a real server."""
+
+    def __init__(self, host, domain, server, first, secret):
+        """server, first: addresses of the real server and of the first Causeway's inside."""
+        Server.__init__(self, host, [domain])
+        import yaml
+        own = host.address["inside"]
+        settings = {
+            "listen": {"outside": [own + ":5269"], "inside": [own + ":5270"], "admin": host.path("admin.sock")},
+            "domains": {domain: {"server": "behind"}},
+            "servers": {"behind": {"address": [server + ":5269"], "trust": [server + "/32"], "tls": "none"}},
+            "peers": {"*": {"tls": "none", "proof": ["dialback"]}},
+            "dns": {"forward": [first], "allow_private": ["10.77.1.0/24"]},
+            "dialback": {"secret": secret},
+        }
+        self.settings = host.write("causeway.yaml", yaml.safe_dump(settings, sort_keys=False))
+        host.resolver(first)
 
 
 def unbalanced(ledger):

@@ -80,7 +80,7 @@ def _lua(value):
 class Prosody(Server):
     TITLE, PACKAGE = "Prosody", "prosody"
     LOG = "prosody.log"
-    MODULES = ["roster", "saslauth", "tls", "dialback", "disco", "ping"]
+    MODULES = ["roster", "saslauth", "tls", "dialback", "disco", "ping", "smacks"]
 
     def __init__(self, host, domains, users=(), dns=None, **settings):
         """dns: the resolver's address; settings: global settings added to (or over) ours."""

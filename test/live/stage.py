@@ -3,7 +3,7 @@
    inside 10.77.1.0/24                 proxy              outside 10.77.2.0/24, fd77:2::/64
    hq1  Prosody   alpha, beta .example ──┤ .5   .5 ├── pro-cert, ejb-cert: trust our CA, want EXTERNAL
    hq2  ejabberd  gamma.example        ──┤ causeway ├── pro-dial, ejb-dial: self-signed, trust another
-                                         └──────────┘   CA, so dialback over TLS is all that is left
+   inner  Causeway, for zeta of hq1    ──└──────────┘   CA, so dialback over TLS is all that is left
                                                     ├── pro-tls, ejb-tls: as -cert; direct TLS at 5270,
                                                     │   which the DNS prefers to STARTTLS at 5269
                                                     ├── many: Prosody with r01 .. r50 .example
@@ -22,7 +22,7 @@ import os
 import ca
 import lab
 import zones
-from proxy import Causeway
+from proxy import Causeway, Inner
 from servers import Ejabberd, Nginx, Prosody, Unbound, records_for
 from users import User
 
@@ -33,6 +33,9 @@ REMOTE = {"pro-cert": (Prosody, "certificate"), "ejb-cert": (Ejabberd, "certific
 DIRECT = {"pro-tls": Prosody, "ejb-tls": Ejabberd}
 # Domains of hq1 that the DNS says are better reached by direct TLS, at this port of the proxy: the common one, its own.
 DIRECT_LOCAL = {"delta.example": 5269, "epsilon.example": 5270}
+# A domain of hq1 too, but between it and the proxy stands another Causeway, on the host `inner`.
+BEHIND = "zeta.example"
+SECRET = "0123456789abcdef" * 4
 MANY = [f"r{i:02}.example" for i in range(1, 51)]
 SHUT = MANY[-1]                     # the DNS promises direct TLS there, but nobody listens
 HALF_DEAD = MANY[-2]                # two endpoints alike, the first of which no machine has
@@ -79,6 +82,7 @@ class Stage:
         host("proxy", {"inside": 5, "outside": 5})
         host("hq1", {"inside": 10})
         host("hq2", {"inside": 11})
+        host("inner", {"inside": 12})
         for i, name in enumerate([*REMOTE, *DIRECT]):
             host(name, {"outside": 20 + i})
         host("many", {"outside": 30})
@@ -132,19 +136,22 @@ class Stage:
             self.records += records_for(d, FACE, [], [], direct=port)
         self.records += [f"{FACE}. 60 IN A {proxy.address['outside']}",
                          f"{FACE}. 60 IN AAAA {proxy.address6['outside']}"]
-        servers = {name: self.lab.hosts[name].address["inside"] for name in LOCAL}
+        domains[BEHIND] = ("inner", self.ca.leaf(BEHIND))
+        self.records += records_for(BEHIND, FACE, [], [])
+        servers = {name: self.lab.hosts[name].address["inside"] for name in [*LOCAL, "inner"]}
         anchors = proxy.write("anchors", "".join(z.anchor + "\n" for z in self.zones))
         dane = {domain_of(DANE): {"tls": "dane"}} | {d: {"proof": ["certificate", "dane", "dialback"]}
                                                      for d in (MISMATCH, BOGUS, INSECURE)}
         posh = {d: {"proof": ["certificate", "posh"]} for d in (POSH, BAD_POSH)}
         self.proxy = Causeway(proxy, domains, servers, dns=self.dns, ca_file=self.ca.file, anchors=anchors,
-                              peers=dane | posh)
+                              peers=dane | posh, secret=SECRET)
+        self.servers["inner"] = Inner(self.lab.hosts["inner"], BEHIND, servers["hq1"], self.inside_dns, SECRET)
 
     def _make_locals(self):
         """Local servers: pointed at the proxy by its own DNS answers, TLS off on the inside leg."""
         for name, (kind, domains) in LOCAL.items():
             h = self.lab.hosts[name]
-            domains = domains + (list(DIRECT_LOCAL) if name == "hq1" else [])
+            domains = domains + ([*DIRECT_LOCAL, BEHIND] if name == "hq1" else [])
             users = ["alice@" + d for d in domains]
             if kind is Prosody:
                 server = Prosody(h, domains, users, dns=self.inside_dns, s2s_secure_auth=False,

@@ -110,9 +110,12 @@ def judge(flow, fates, sender_died):
     figures = (f"{flow.name()}: sent {flow.sent}, received {len(got)}, bounced {len(back)}, "
                f"lost {len(lost)} (of them {before_us} before us); ledger "
                + " ".join(f"{k}={v}" for k, v in fates.items() if isinstance(v, int)))
-    if not flow.in_order():
-        bad = next((a, b) for a, b in zip(got, got[1:]) if a >= b)
-        problems.append(f"order or duplicates: {bad[1]} came after {bad[0]}")
+    again, firsts = fates.get("resent", 0), list(dict.fromkeys(got))    # sent again: a leg with XEP-0198
+    bad = next(((a, b) for a, b in zip(firsts, firsts[1:]) if a >= b), None)
+    if bad:
+        problems.append(f"order: {bad[1]} came after {bad[0]}")
+    if len(got) - len(firsts) > again:
+        problems.append(f"{len(got) - len(firsts)} came twice, {again} were sent again")
     if before_us < 0:
         problems.append("more accepted than sent")
     if before_us > 0 and not sender_died:
@@ -121,14 +124,15 @@ def judge(flow, fates, sender_died):
         problems.append(f"{fates['queued']} still queued after the last one was settled")
     took = fates["written"] + fates["acked"]
     only_back = set(back) - set(got)
-    if len(got) > took + fates["in_doubt"]:
+    if len(firsts) > took + fates["in_doubt"]:
         problems.append("more received than written and in doubt")
-    if not sender_died and len(back) != fates["bounced"] + fates["in_doubt"]:
+    most = fates["bounced"] + fates["in_doubt"]
+    if not sender_died and not most - again <= len(back) <= most:
         problems.append(f"{len(back)} bounces seen, the ledger says {fates['bounced']} bounced"
                         f" and {fates['in_doubt']} in doubt")
-    lost_here = fates["accepted"] - len(got) - len(only_back)
+    lost_here = fates["accepted"] - len(firsts) - len(only_back)
     slack = fates["in_doubt"] + fates["bounced"] if sender_died else 0
-    if lost_here > took - len([n for n in got if n not in back]) + slack:
+    if lost_here > took - len([n for n in firsts if n not in back]) + slack:
         problems.append("a loss that is not among the written")
     if lost and not sender_died and not _one_run(lost, got):
         problems.append(f"losses in more than one place: {lost[:10]}...")

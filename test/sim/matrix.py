@@ -142,11 +142,12 @@ def go_out(c):
         proved, why = shown(c)
         if not proved:
             return f"bounced remote-server-timeout: {why}"
+    fate = "acked" if c.sm == "yes" else "written"  # README, what is accounted: by its own word where it knows XEP-0198
     if tls != "none" and c.external == "yes":
-        return f"written: by external, tls={tls}"
+        return f"{fate}: by external, tls={tls}"
     if c.dialback == "no":
         return "bounced remote-server-timeout: dialback_error"  # RFC 6120 10.4.3
-    return f"written: by key, tls={tls}"
+    return f"{fate}: by key, tls={tls}"
 
 
 # ---- all of it ----

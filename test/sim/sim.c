@@ -607,6 +607,7 @@ sim *sim_new(void)
     s->policies[0] = (fed_policy){.match = FED_MATCH_ALL,
                                   .allow = true,
                                   .tls = S2S_TLS_REQUIRED,
+                                  .sm = true,
                                   .proofs = FED_PROOF_CERTIFICATE | FED_PROOF_DIALBACK};
     sim_server(s, "hq", "10.0.0.10", "loc.example");
     sim_serve(sim_hq(s), "loc2.example");

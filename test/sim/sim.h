@@ -85,6 +85,13 @@ struct sim_host {
     const char *prove_cond;
     unsigned proves;      /* db:results it was asked to believe */
     const char *features; /* XML: what it offers besides; NULL: nothing */
+    /* stream management (XEP-0198), in both roles; only with a peer that has it too */
+    bool sm;
+    bool never_acks;       /* says it has it, and takes nothing */
+    uint32_t max_bytes;    /* XEP-0478 */
+    uint32_t idle_seconds; /* XEP-0478 */
+    uint64_t acked;        /* stanzas of its own that fed has acknowledged */
+    uint64_t heard;        /* bytes it has read, of all connections */
     /* as one that connects */
     bool uses_external;
     bool keyless;         /* sends no keys */

@@ -46,6 +46,7 @@ sim_host *sim_server(sim *s, const char *name, const char *addr, const char *loc
                                  .n_addr = 1,
                                  .trust = &s->trust[i],
                                  .n_trust = 1,
+                                 .sm = true,
                                  .tls = S2S_TLS_NONE};
     h->tls = S2S_TLS_NONE;
     h->prove = SIM_PROVE_VERIFY;
@@ -121,6 +122,7 @@ sim_end *sim_end_new(sim_host *h, sim_pipe *p, bool direct, const s2s_domain *fr
         config.tls = h->tls;
         config.try_external = h->uses_external;
         config.allow_dialback = !h->keyless;
+        config.try_sm = h->sm;
     }
     e->st = s2s_stream_new(&config);
     S2S_ASSERT(e->st != NULL);
@@ -150,7 +152,10 @@ static void answer_head(sim_end *e, const s2s_event *ev)
                          .id = s2s_span_of(id),
                          .tls = h->tls,
                          .offer_external = tls && h->offers_external && !forgot,
-                         .offer_dialback = h->offers_dialback && !mute};
+                         .offer_dialback = h->offers_dialback && !mute,
+                         .offer_sm = h->sm,
+                         .max_bytes = h->max_bytes,
+                         .idle_seconds = h->idle_seconds};
     s2s_stream_answer(e->st, &answer);
 }
 
@@ -310,6 +315,7 @@ static void pair_open(sim_end *e, const s2s_event *ev)
 
 static void act(sim_end *e, const s2s_event *ev)
 {
+    sim_host *h = e->host;
     switch (ev->kind) {
     case S2S_EV_HEAD:
         if (e->role == S2S_RECEIVING) answer_head(e, ev);
@@ -323,7 +329,11 @@ static void act(sim_end *e, const s2s_event *ev)
     case S2S_EV_PAIR_OPEN: pair_open(e, ev); return;
     case S2S_EV_PAIR_REFUSED: hear_no(e, ev); return;
     case S2S_EV_STANZA:
-    case S2S_EV_STANZA_REFUSED: remember(e, ev->stanza); return;
+    case S2S_EV_STANZA_REFUSED:
+        remember(e, ev->stanza);
+        if (s2s_stream_sm(e->st) == S2S_SM_ON && !h->never_acks) s2s_stream_taken(e->st, 1);
+        return;
+    case S2S_EV_ACKED: h->acked += ev->count; return;
     case S2S_EV_DEAD:
         hear_no(e, ev);
         close_end(e);
@@ -331,6 +341,7 @@ static void act(sim_end *e, const s2s_event *ev)
     case S2S_EV_CLOSED: close_end(e); return;
     case S2S_EV_NONE:
     case S2S_EV_READY:
+    case S2S_EV_RESUMED:
     case S2S_EV_NOTE: return;
     }
 }
@@ -339,13 +350,15 @@ void sim_end_walk(sim_end *e)
 {
     for (;;) {
         const s2s_event *ev = s2s_stream_next(e->st);
-        if (ev->kind == S2S_EV_NONE) return;
+        if (ev->kind == S2S_EV_NONE) break;
         act(e, ev);
     }
+    if (s2s_stream_ack_asked(e->st)) s2s_stream_tell_taken(e->st); /* at once, whatever it is */
 }
 
 void sim_end_feed(sim_end *e, s2s_span bytes)
 {
+    e->host->heard += bytes.len;
     if (e->deaf) return;
     s2s_stream_feed(e->st, bytes);
     sim_end_walk(e);

@@ -344,6 +344,13 @@ static sim_conn *conn_of(sim_daemon *d, const char *word)
     return &d->conns[n];
 }
 
+/* Whatever was sent meanwhile is acknowledged when it does so again. */
+static void withhold(sim_conn *c, bool withholds)
+{
+    c->withholds = withholds;
+    if (!withholds) c->acked = c->sent;
+}
+
 static void add_server(sim_daemon *d, char **words)
 {
     size_t i = d->config.n_servers++;
@@ -355,6 +362,7 @@ static void add_server(sim_daemon *d, char **words)
                                  .n_addr = 1,
                                  .trust = &d->server_trust[i],
                                  .n_trust = 1,
+                                 .sm = true,
                                  .tls = tls_of(words[4])};
     d->config.servers = d->servers;
 }
@@ -375,6 +383,7 @@ static void add_local(sim_daemon *d, char **words)
 static void add_policy(sim_daemon *d, char **words)
 {
     fed_policy p = {.allow = number_of(words[2]) != 0,
+                    .sm = true,
                     .tls = tls_of(words[3]),
                     .proofs = (unsigned)number_of(words[4])};
     if (!strcmp(words[1], "*"))
@@ -424,6 +433,9 @@ static void set_limit(sim_daemon *d, const char *name, unsigned long value)
         {"send_ms", NULL, NULL, &l->send_ms},
         {"idle_ms", NULL, NULL, &l->idle_ms},
         {"rest_ms", NULL, NULL, &l->rest_ms},
+        {"keepalive_ms", NULL, NULL, &l->keepalive_ms},
+        {"answer_ms", NULL, NULL, &l->answer_ms},
+        {"sweep_ms", NULL, NULL, &l->sweep_ms},
         {"backoff_first_ms", NULL, NULL, &l->backoff_first_ms},
         {"backoff_max_ms", NULL, NULL, &l->backoff_max_ms},
     };
@@ -614,7 +626,7 @@ static void command(sim_daemon *d, char **words)
     } else if (!strcmp(verb, "lost"))
         do_lost(d, words);
     else if (!strcmp(verb, "acked"))
-        conn_of(d, words[1])->withholds = !strcmp(words[2], "off");
+        withhold(conn_of(d, words[1]), !strcmp(words[2], "off"));
     else if (!strcmp(verb, "advance"))
         advance(d, number_of(words[1]));
     else if (!strcmp(verb, "ledger"))

@@ -569,6 +569,7 @@ static void quiet_links_rest(void **state)
     sim *s = sim_new();
     sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
     s->config.limits.rest_ms = 3000;
+    s->config.limits.keepalive_ms = 3600000;
     sim_start(s);
     for (unsigned i = 1; i <= 3; i++) {
         char id[8];

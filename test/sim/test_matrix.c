@@ -130,10 +130,7 @@ static void show_certificate(sim_host *far, const cell *c)
 
 static const char *offers(const cell *c)
 {
-    bool bidi = is(c, "bidi=yes"), sm = is(c, "sm=yes");
-    if (bidi && sm) return "<bidi xmlns='urn:xmpp:features:bidi'/><sm xmlns='urn:xmpp:sm:3'/>";
-    if (bidi) return "<bidi xmlns='urn:xmpp:features:bidi'/>";
-    return sm ? "<sm xmlns='urn:xmpp:sm:3'/>" : NULL;
+    return is(c, "bidi=yes") ? "<bidi xmlns='urn:xmpp:features:bidi'/>" : NULL;
 }
 
 static sim_host *remote_of(sim *s, const cell *c)
@@ -154,6 +151,7 @@ static sim_host *remote_of(sim *s, const cell *c)
     far->prove = far->offers_dialback ? SIM_PROVE_VERIFY : SIM_PROVE_ERROR;
     far->prove_cond = "not-authorized";
     far->features = offers(c);
+    far->sm = is(c, "sm=yes");
     return far;
 }
 
@@ -195,7 +193,8 @@ static void come_in(sim *s, sim_host *far, char *out)
     sim_run(s, QUEUE_MS);
     fed_ledger_view v = sim_ledger(s, FED_INBOUND);
     size_t n = sim_count(sim_hq(s), "in", "");
-    if (n == 1 && v.accepted == 1 && v.written == 1)
+    bool said = far->acked == (far->sm ? 1 : 0);
+    if (n == 1 && v.accepted == 1 && v.written == 1 && said)
         snprintf(out, OUTCOME / 2, "in taken: %s by %s, tls=%s", logged(s, line, "proof=", proof),
                  far->proved_by == S2S_PROOF_CERTIFICATE ? "external" : "key",
                  logged(s, line, "tls=", tls));
@@ -229,8 +228,8 @@ static void go_out(sim *s, sim_host *far, char *out)
     fed_ledger_view v = sim_ledger(s, FED_OUTBOUND);
     const sim_stanza *bounce = sim_find(sim_hq(s), "out");
     size_t n = sim_count(far, "out", "");
-    if (n == 1 && bounce == NULL && v.accepted == 1 && v.written == 1)
-        snprintf(out, OUTCOME / 2, "out written: by %s, tls=%s",
+    if (n == 1 && bounce == NULL && v.accepted == 1 && v.written + v.acked == 1)
+        snprintf(out, OUTCOME / 2, "out %s: by %s, tls=%s", v.acked == 1 ? "acked" : "written",
                  far->proves > 0 ? "key" : "external", logged(s, line, "tls=", tls));
     else if (n == 0 && bounce != NULL && v.accepted == 1 && v.bounced == 1)
         snprintf(out, OUTCOME / 2, "out bounced %s: %s", condition_of(bounce), why_of(s));

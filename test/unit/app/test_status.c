@@ -60,10 +60,14 @@ static app_status *make_picture(void)
                                 .pairs = 2,
                                 .stanzas_in = 11,
                                 .stanzas_out = 0,
-                                .since_ms = 20000};
+                                .since_ms = 20000,
+                                .sm = true,
+                                .unacked = 3,
+                                .untaken = 4};
     fed_conn_view trunk = conn;
     trunk.id = 8, trunk.side = FED_INSIDE, trunk.role = S2S_INITIATING, trunk.tls = NULL;
-    trunk.direct = false;
+    trunk.direct = trunk.sm = false;
+    trunk.unacked = trunk.untaken = 0;
     trunk.peer_proof = S2S_PROOF_NONE;
     trunk.server = "hq", trunk.ours.len = 0, trunk.state = "features";
     const fed_server_view hq = {.name = "hq",
@@ -263,11 +267,11 @@ static void text_for_people(void **state)
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
-        "    VERSION  RESUMED  PROOF  PAIRS  IN  OUT\n"
+        "    VERSION  RESUMED  PROOF  PAIRS  IN  OUT  SM   UNACKED\n"
         " 7  outside  receiving   open      192.0.2.1:40000  loc.example  far.example  -       "
-        "direct  TLSv1.3  yes      dane       2  11    0\n"
+        "direct  TLSv1.3  yes      dane       2  11    0  yes        3\n"
         " 8  inside   initiating  features  192.0.2.1:40000  -            far.example  hq      -   "
-        "    -        no       -          2  11    0\n"
+        "    -        no       -          2  11    0  no         0\n"
         "\n"
         "Pairs (1)\n"
         "FROM         TO            WAY       OPEN  PROOF  LINK  STANZAS  QUEUED  LAST FAILURE\n"

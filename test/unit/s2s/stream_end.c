@@ -71,7 +71,7 @@ static const char *kind_name(s2s_event_kind kind)
     static const char *const names[] = {
         "NONE",           "HEAD",      "NEED_TLS",  "READY",        "MAKE_KEY",      "AUTH",
         "PROVE",          "CHECK_KEY", "PAIR_OPEN", "PAIR_REFUSED", "VERIFY_ANSWER", "STANZA",
-        "STANZA_REFUSED", "NOTE",      "CLOSED",    "DEAD"};
+        "STANZA_REFUSED", "ACKED",     "RESUMED",   "NOTE",         "CLOSED",        "DEAD"};
     return names[kind];
 }
 
@@ -85,8 +85,13 @@ static void log_event(end *e, const s2s_event *ev)
     put_word(&e->log, "id", ev->id);
     put_word(&e->log, "key", ev->key);
     put_word(&e->log, "cond", ev->cond);
+    if (ev->kind == S2S_EV_ACKED || ev->kind == S2S_EV_RESUMED) {
+        char count[16];
+        snprintf(count, sizeof count, "%u", (unsigned)ev->count);
+        put_word(&e->log, "count", s2s_span_of(count));
+    }
     put_word(&e->log, "text", ev->text);
-    if (ev->kind == S2S_EV_VERIFY_ANSWER)
+    if (ev->kind == S2S_EV_VERIFY_ANSWER || ev->kind == S2S_EV_RESUMED)
         put_word(&e->log, "verdict", s2s_span_of(verdicts[ev->verdict]));
     if (ev->proof != S2S_PROOF_NONE)
         put_word(&e->log, "proof", s2s_span_of(s2s_proof_name(ev->proof)));
@@ -136,6 +141,8 @@ static void answer_event(end *e, const s2s_event *ev)
     case S2S_EV_VERIFY_ANSWER:
     case S2S_EV_STANZA:
     case S2S_EV_STANZA_REFUSED:
+    case S2S_EV_ACKED:
+    case S2S_EV_RESUMED:
     case S2S_EV_NOTE:
     case S2S_EV_CLOSED:
     case S2S_EV_DEAD: return;

@@ -120,6 +120,22 @@ static void check_no_stanza_before_proof(void *ctx, const cell *c)
         say_cell(c, "a stanza in mid-handshake");
 }
 
+/* Stream management is granted behind a proof alone, and once; nothing is acknowledged, nor taken as acknowledged, without it. */
+/* rows: X0198-3 */
+static void check_managed_behind_proof(void *ctx, const cell *c)
+{
+    (void)ctx;
+    if (c->row == NULL) return;
+    s2s_act act = c->row->act;
+    bool on = (c->facts & S2S_HAS(SM_ON)) != 0;
+    if (act == S2S_ACT_SM_SEND_ENABLED && (on || c->state != S2S_EXPECT_STANZA))
+        say_cell(c, "stream management before a proof, or twice");
+    if ((act == S2S_ACT_SM_OWE_ACK || act == S2S_ACT_SM_TAKE_ACK) && !on)
+        say_cell(c, "an acknowledgement without stream management");
+    if (act == S2S_ACT_SM_TAKE_ACK && (c->facts & S2S_HAS(COUNT_FITS)) == 0)
+        say_cell(c, "more acknowledged than was sent");
+}
+
 static uint32_t states_of(s2s_role role)
 {
     uint32_t both = BIT_OF(S2S_EXPECT_HEAD) | BIT_OF(S2S_EXPECT_TLS) | BIT_OF(S2S_EXPECT_CLOSE) |
@@ -169,6 +185,12 @@ static void no_stanza_before_proof(void **state)
 {
     (void)state;
     promise(check_no_stanza_before_proof);
+}
+
+static void managed_behind_a_proof(void **state)
+{
+    (void)state;
+    promise(check_managed_behind_proof);
 }
 
 static void every_cell_ends_in_a_defined_state(void **state)
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(no_proof_in_clear_where_tls_is_required),
         cmocka_unit_test(external_needs_tls),
         cmocka_unit_test(no_stanza_before_proof),
+        cmocka_unit_test(managed_behind_a_proof),
         cmocka_unit_test(every_cell_ends_in_a_defined_state),
         cmocka_unit_test(every_row_wins_somewhere),
         cmocka_unit_test(every_act_has_a_row),
