@@ -83,6 +83,7 @@ static const char *write_settings(const char *words, char name[64])
             "listen: {outside: [\"127.0.0.1:5269\"], inside: [\"127.0.0.2:5269\"]}\n"
             "domains: {loc.example: {server: hq, certificate: x.pem, key: x.key}}\n"
             "servers: {hq: {address: [\"10.0.0.10:5269\"], trust: [10.0.0.10/32]}}\n"
+            "dns: {anchor: x.key}\n"
             "peers: {far.example: {tls: %s, proof: [%s]%s}}\n",
             tls, proof,
             strstr(proof, "pin") == NULL
@@ -128,6 +129,17 @@ static void show_certificate(sim_host *far, const cell *c)
     far->pinned = is(c, "pinned=yes");
 }
 
+/* Records of the server, signed like all names on the way to it. */
+static void publish_tlsa(sim *s, const cell *c, unsigned port)
+{
+    static const char host[] = "xmpp.far.example";
+    if (is(c, "tlsa=none")) return;
+    sim_zone_signs(s, "far.example", FED_QUERY_SRV, 0);
+    sim_zone_signs(s, host, FED_QUERY_ADDR, 0);
+    sim_zone_signs(s, host, FED_QUERY_TLSA, port);
+    sim_add_tlsa(s, host, port, 3, is(c, "tlsa=fits") ? "k" : "another key");
+}
+
 static const char *offers(const cell *c)
 {
     return is(c, "bidi=yes") ? "<bidi xmlns='urn:xmpp:features:bidi'/>" : NULL;
@@ -144,7 +156,9 @@ static sim_host *remote_of(sim *s, const cell *c)
     far->tls = is(c, "peer=clear")      ? S2S_TLS_NONE
                : is(c, "peer=starttls") ? S2S_TLS_OPTIONAL
                                         : S2S_TLS_REQUIRED;
+    far->key = "k";
     show_certificate(far, c);
+    publish_tlsa(s, c, far->direct ? SIM_DIRECT_PORT : 5269);
     far->offers_external = far->uses_external = is(c, "external=yes");
     far->offers_dialback = is(c, "dialback=yes");
     far->keyless = !far->offers_dialback;
@@ -245,6 +259,7 @@ static void play(const matrix *m, const cell *c, char first[OUTCOME / 2], char s
     sim_host *far = remote_of(s, c);
     s->policies[s->config.n_policies++] = *policy_of(m, c);
     s->config.limits.queue_ms = QUEUE_MS;
+    s->config.dnssec = true;
     sim_start(s);
     (in ? come_in : go_out)(s, far, first);
     (in ? go_out : come_in)(s, far, second);
