@@ -22,6 +22,8 @@ S2S_MUST_CHECK s2s_err s2s_buf_put(s2s_buf *b,
 S2S_MUST_CHECK s2s_err s2s_buf_puts(s2s_buf *b, const char *text);
 S2S_MUST_CHECK s2s_err
 s2s_buf_put_escaped(s2s_buf *b, s2s_span text); /* & < > ' " and TAB LF CR as references */
+/* " name='value'", the value escaped; all or nothing. */
+S2S_MUST_CHECK s2s_err s2s_buf_put_attr(s2s_buf *b, s2s_span name, s2s_span value);
 /* Where n more bytes may be written; what is added of them is told by moving b->end. NULL: *err says why, as for put. */
 char *s2s_buf_room(s2s_buf *b, size_t n, s2s_err *err);
 s2s_span s2s_buf_span(

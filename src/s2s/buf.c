@@ -84,40 +84,77 @@ s2s_err s2s_buf_puts(s2s_buf *b, const char *text)
     return s2s_buf_put(b, s2s_span_of(text));
 }
 
-/* Zero: the character stands for itself. */
+/* What stands for a character; 0: itself. */
+static const unsigned char code[256] = {
+    ['&'] = 1, ['<'] = 2, ['>'] = 3, ['\''] = 4, ['"'] = 5, ['\t'] = 6, ['\n'] = 7, ['\r'] = 8};
 static const struct {
     char text[7];
     unsigned char len;
-} references[256] = {
-    ['&'] = {"&amp;", 5},  ['<'] = {"&lt;", 4},   ['>'] = {"&gt;", 4},   ['\''] = {"&apos;", 6},
-    ['"'] = {"&quot;", 6}, ['\t'] = {"&#x9;", 5}, ['\n'] = {"&#xA;", 5}, ['\r'] = {"&#xD;", 5},
-};
+} references[] = {{"", 0},       {"&amp;", 5}, {"&lt;", 4},  {"&gt;", 4}, {"&apos;", 6},
+                  {"&quot;", 6}, {"&#x9;", 5}, {"&#xA;", 5}, {"&#xD;", 5}};
+
+static bool is_plain(s2s_span text)
+{
+    unsigned char seen = 0;
+    for (size_t i = 0; i < text.len; i++)
+        seen |= code[(unsigned char)text.ptr[i]];
+    return seen == 0;
+}
 
 static size_t escaped_len(s2s_span text)
 {
     size_t n = text.len;
+    if (is_plain(text)) return n;
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char len = references[(unsigned char)text.ptr[i]].len;
-        if (len > 0) n += len - 1u;
+        unsigned char which = code[(unsigned char)text.ptr[i]];
+        if (which > 0) n += references[which].len - 1u;
     }
     return n;
 }
 
+static char *lay(char *to, const char *from, size_t n)
+{
+    if (n > 0) memcpy(to, from, n);
+    return to + n;
+}
+
+/* `n` is the text's escaped length. */
+static char *lay_escaped(char *to, s2s_span text, size_t n)
+{
+    if (n == text.len) return lay(to, text.ptr, n);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char which = code[(unsigned char)text.ptr[i]];
+        if (which == 0)
+            *to++ = text.ptr[i];
+        else
+            to = lay(to, references[which].text, references[which].len);
+    }
+    return to;
+}
+
 s2s_err s2s_buf_put_escaped(s2s_buf *b, s2s_span text)
 {
+    s2s_err err = S2S_E_OK;
     size_t n = escaped_len(text);
-    if (n == text.len) return s2s_buf_put(b, text);
-    s2s_err err = reserve(b, n);
-    if (err != S2S_E_OK) return err;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (references[c].len == 0) {
-            b->ptr[b->end++] = text.ptr[i];
-            continue;
-        }
-        memcpy(b->ptr + b->end, references[c].text, references[c].len);
-        b->end += references[c].len;
-    }
+    if (n == 0) return S2S_E_OK;
+    char *to = s2s_buf_room(b, n, &err);
+    if (to == NULL) return err;
+    (void)lay_escaped(to, text, n);
+    b->end += n;
+    return S2S_E_OK;
+}
+
+s2s_err s2s_buf_put_attr(s2s_buf *b, s2s_span name, s2s_span value)
+{
+    s2s_err err = S2S_E_OK;
+    size_t n = escaped_len(value), all = sizeof " =''" - 1 + name.len + n;
+    char *to = s2s_buf_room(b, all, &err);
+    if (to == NULL) return err;
+    *to++ = ' ';
+    to = lay(to, name.ptr, name.len);
+    to = lay(to, "='", 2);
+    *lay_escaped(to, value, n) = '\'';
+    b->end += all;
     return S2S_E_OK;
 }
 

@@ -99,9 +99,9 @@ static s2s_err check_a_labels(const s2s_domain *d)
 s2s_err s2s_domain_make(s2s_span text, s2s_domain *out)
 {
     char ascii[S2S_DOMAIN_MAX + 2];
-    memset(out, 0, sizeof *out);
     if (has_high_octet(text)) {
         s2s_err err = s2s_idna_to_ascii(text, ascii);
+        if (err != S2S_E_OK) memset(out, 0, sizeof *out);
         if (err != S2S_E_OK) return err;
         text = s2s_span_of(ascii);
     }
@@ -185,34 +185,47 @@ static bool cut_before(s2s_span *text, char at, s2s_span *before)
     return true;
 }
 
-static bool is_control(unsigned char c)
+/* What RFC 7622 keeps out of a part: CONTROL of both, the rest of a local part (3.3.1). LEAD begins U+0080 to U+00BF. */
+enum { EXCLUDED = 1, CONTROL = 2, LEAD = 4 };
+
+static unsigned char kind_of(unsigned char c)
 {
-    return c < 0x20 || c == 0x7f;
+    static const unsigned char kinds[256] = {
+        [' '] = EXCLUDED, ['"'] = EXCLUDED, ['&'] = EXCLUDED, ['\''] = EXCLUDED, [':'] = EXCLUDED,
+        ['<'] = EXCLUDED, ['>'] = EXCLUDED, [0x7f] = CONTROL, [0xc2] = LEAD,
+    };
+    return c < ' ' ? CONTROL : kinds[c];
 }
 
-/* The second octet of U+0080 to U+009F decides, and the first is never one by itself. */
-static bool has_control(s2s_span text)
+/* All kinds that stand in a text. */
+static unsigned char kinds_in(s2s_span text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (is_control(c)) return true;
-        if (c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0) return true;
-    }
+    unsigned char seen = 0;
+    for (size_t i = 0; i < text.len; i++)
+        seen |= kind_of((unsigned char)text.ptr[i]);
+    return seen;
+}
+
+/* U+0080 to U+009F: the second octet decides, and the first is never one by itself. */
+static bool has_high_control(s2s_span text)
+{
+    for (size_t i = 0; i + 1 < text.len; i++)
+        if ((unsigned char)text.ptr[i] == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0)
+            return true;
     return false;
 }
 
-static bool has_excluded(s2s_span local)
+static bool is_bad(s2s_span part, unsigned char bad)
 {
-    for (size_t i = 0; i < local.len; i++)
-        if (memchr(" \"&':<>", local.ptr[i], 7) != NULL) return true;
-    return false;
+    unsigned char seen = kinds_in(part);
+    return (seen & bad) != 0 || ((seen & LEAD) != 0 && has_high_control(part));
 }
 
 static s2s_err parts_err(const s2s_jid *jid)
 {
     if (jid->local.len > S2S_JID_PART_MAX || jid->resource.len > S2S_JID_PART_MAX)
         return S2S_E_JID_TOO_LONG;
-    bool bad = has_excluded(jid->local) || has_control(jid->local) || has_control(jid->resource);
+    bool bad = is_bad(jid->local, EXCLUDED | CONTROL) || is_bad(jid->resource, CONTROL);
     return bad ? S2S_E_JID_SYNTAX : S2S_E_OK;
 }
 

@@ -79,12 +79,8 @@ static void put(s2s_buf *out, s2s_err *err, const char *text)
 
 static void put_attr(s2s_buf *out, s2s_err *err, const char *name, s2s_span value)
 {
-    if (value.ptr == NULL) return;
-    put(out, err, " ");
-    put(out, err, name);
-    put(out, err, "='");
-    if (*err == S2S_E_OK) *err = s2s_buf_put_escaped(out, value);
-    put(out, err, "'");
+    if (value.ptr != NULL && *err == S2S_E_OK)
+        *err = s2s_buf_put_attr(out, s2s_span_of(name), value);
 }
 
 static void put_start(s2s_buf *out, s2s_err *err, const s2s_stanza *st)

@@ -30,16 +30,32 @@ static bool iq_ok(const s2s_input *in)
     return s2s_stanza_iq_ok(&st);
 }
 
+/* Of an attribute the stream writes itself; NULL: of no other. */
+static s2s_span *place_of(s2s_input *in, const s2s_xml_attr *attr)
+{
+    if (attr->ns.len > 0) {
+        bool is_lang = s2s_span_is(attr->name, "lang") && s2s_span_is(attr->ns, S2S_NS_XML);
+        return is_lang ? &in->lang : NULL;
+    }
+    if (s2s_span_is(attr->name, "from")) return &in->raw_from;
+    if (s2s_span_is(attr->name, "to")) return &in->raw_to;
+    if (s2s_span_is(attr->name, "id")) return &in->id;
+    return s2s_span_is(attr->name, "type") ? &in->type : NULL;
+}
+
+static void read_attributes(s2s_input *in)
+{
+    for (size_t i = 0; i < in->item->n_attrs; i++) {
+        s2s_span *place = place_of(in, &in->item->attrs[i]);
+        if (place != NULL) *place = in->item->attrs[i].value;
+    }
+}
+
 void s2s_stanza_read(s2s_stream *s, s2s_input *in)
 {
     in->kind = kind_of(in->item->name);
     if (s->config.role != S2S_RECEIVING) return;
-    in->raw_from = s2s_attr_find(in->item, NULL, "from");
-    in->raw_to = s2s_attr_find(in->item, NULL, "to");
-    in->id = s2s_attr_find(in->item, NULL, "id");
-    in->type = s2s_attr_find(in->item, NULL, "type");
-    in->lang = s2s_attr_find(in->item, S2S_NS_XML, "lang");
-
+    read_attributes(in);
     s2s_err from_err = s2s_jid_parse(in->raw_from, &in->from);
     in->to_err = s2s_jid_parse(in->raw_to, &in->to);
     in->address = from_err != S2S_E_OK ? from_err : in->to_err;
@@ -63,14 +79,9 @@ static void put(writer *w, s2s_span bytes)
 }
 
 /* Absent attributes are left out. */
-static void put_attr(writer *w, const char *name, s2s_span value)
+static void put_attr(writer *w, s2s_span name, s2s_span value)
 {
-    if (value.ptr == NULL) return;
-    put(w, S2S_LIT(" "));
-    put(w, s2s_span_of(name));
-    put(w, S2S_LIT("='"));
-    if (w->err == S2S_E_OK) w->err = s2s_buf_put_escaped(w->buf, value);
-    put(w, S2S_LIT("'"));
+    if (value.ptr != NULL && w->err == S2S_E_OK) w->err = s2s_buf_put_attr(w->buf, name, value);
 }
 
 /* local@domain/resource with the canonical domain; where it lies in s->address is told by offset,
@@ -111,11 +122,11 @@ static s2s_err write_stanza(s2s_stream *s, const s2s_input *in)
     s2s_buf_clear(&s->stanza);
     put(&w, S2S_LIT("<"));
     put(&w, s2s_span_of(s2s_kind_name(in->kind)));
-    put_attr(&w, "from", s->lent.from);
-    put_attr(&w, "to", s->lent.to);
-    put_attr(&w, "type", in->type);
-    put_attr(&w, "id", in->id);
-    put_attr(&w, "xml:lang", s->lent.lang);
+    put_attr(&w, S2S_LIT("from"), s->lent.from);
+    put_attr(&w, S2S_LIT("to"), s->lent.to);
+    put_attr(&w, S2S_LIT("type"), in->type);
+    put_attr(&w, S2S_LIT("id"), in->id);
+    put_attr(&w, S2S_LIT("xml:lang"), s->lent.lang);
     put(&w, in->item->other_attrs);
     put(&w, in->item->inside);
     s->lent.bytes = s2s_buf_span(&s->stanza);

@@ -138,12 +138,11 @@ static void XMLCALL on_start(void *ctx, const XML_Char *triplet, const XML_Char 
     s2s_xml_fail(x, err);
 }
 
-static s2s_err end_element(s2s_xml *x, const char *triplet)
+static s2s_err end_element(s2s_xml *x)
 {
     s2s_err err = S2S_E_OK;
-    s2s_xml_name name = s2s_xml_name_of(triplet);
     if (x->is_stanza)
-        err = s2s_xml_writer_end(&x->writer, &name);
+        err = s2s_xml_writer_end(&x->writer, x->facts.name);
     else if (x->depth > 2)
         err = s2s_xml_facts_end(&x->facts, x->depth - 2);
     else
@@ -163,11 +162,12 @@ static void end_root(s2s_xml *x)
 static void XMLCALL on_end(void *ctx, const XML_Char *triplet)
 {
     s2s_xml *x = ctx;
+    (void)triplet; /* expat has compared it with the start tag's */
     if (is_deaf(x)) return;
     if (x->depth == 1)
         end_root(x);
     else
-        s2s_xml_fail(x, end_element(x, triplet));
+        s2s_xml_fail(x, end_element(x));
     x->depth--;
 }
 

@@ -252,6 +252,33 @@ static size_t routing_len(const s2s_xml_tag *tag)
     return n;
 }
 
+/* Where the name of the element that is begun will stand. */
+static void open_element(s2s_xml_writer *w, size_t at, size_t len)
+{
+    size_t n = w->depth - 2;
+    if (n == w->size_open) {
+        size_t size = n == 0 ? 8 : n * 2;
+        s2s_xml_open *more = realloc(w->open, size * sizeof *more);
+        if (more == NULL && w->err == S2S_E_OK) w->err = S2S_E_NOMEM;
+        if (more == NULL) return;
+        w->open = more;
+        w->size_open = size;
+    }
+    w->open[n] = (s2s_xml_open){at, len};
+}
+
+/* The name is copied from the start tag as it was written; the parser has compared the two. */
+static void put_end_tag(s2s_xml_writer *w, s2s_span name)
+{
+    if (w->depth > 1) name = (s2s_span){NULL, w->open[w->depth - 2].len};
+    size_t n = sizeof "</>" - 1 + name.len;
+    char *to = piece(w, n);
+    if (to == NULL) return;
+    if (w->depth > 1) name.ptr = s2s_buf_span(w->to).ptr + w->open[w->depth - 2].at;
+    *lay(lay(to, S2S_LIT("</")), name) = '>';
+    w->to->end += n;
+}
+
 /* ---- the life of a stanza ---- */
 
 void s2s_xml_writer_init(s2s_xml_writer *w)
@@ -265,6 +292,7 @@ void s2s_xml_writer_fini(s2s_xml_writer *w)
     s2s_buf_fini(&w->inside);
     s2s_buf_fini(&w->strings);
     free(w->bindings);
+    free(w->open);
     s2s_xml_writer_init(w);
 }
 
@@ -312,7 +340,9 @@ s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_tag *tag)
     w->depth++;
     size_t at = s2s_buf_span(&w->inside).len;
     w->n_declared = 0;
-    put_qname(w, S2S_LIT("<"), element_prefix(&tag->name), tag->name.local, S2S_LIT(""));
+    s2s_span prefix = element_prefix(&tag->name);
+    open_element(w, at + 1, qname_len(prefix, tag->name.local));
+    put_qname(w, S2S_LIT("<"), prefix, tag->name.local, S2S_LIT(""));
     declare_of_element(w, &tag->name);
     put_attributes(w, tag);
     w->tag_open = true;
@@ -328,13 +358,13 @@ s2s_err s2s_xml_writer_text(s2s_xml_writer *w, s2s_span text)
     return w->err;
 }
 
-s2s_err s2s_xml_writer_end(s2s_xml_writer *w, const s2s_xml_name *name)
+s2s_err s2s_xml_writer_end(s2s_xml_writer *w, s2s_span name)
 {
-    if (w->tag_open) {
+    if (w->err != S2S_E_OK) return w->err;
+    if (w->tag_open)
         close_tag(w, S2S_LIT("/>"));
-    } else {
-        put_qname(w, S2S_LIT("</"), element_prefix(name), name->local, S2S_LIT(">"));
-    }
+    else
+        put_end_tag(w, name);
     unbind(w);
     w->depth--;
     return w->err;

@@ -25,6 +25,11 @@ typedef struct s2s_xml_binding {
     uint32_t hash; /* of the prefix */
 } s2s_xml_binding;
 
+/* Where the name of an open element stands in `inside`, prefix and all. */
+typedef struct s2s_xml_open {
+    size_t at, len;
+} s2s_xml_open;
+
 typedef struct s2s_xml_writer {
     s2s_buf attrs;  /* further attributes of the stanza's own tag */
     s2s_buf inside; /* everything behind them */
@@ -33,6 +38,8 @@ typedef struct s2s_xml_writer {
     s2s_xml_binding *bindings; /* in scope, newest last */
     size_t n_bindings;
     size_t size_bindings;
+    s2s_xml_open *open; /* elements below the stanza's own, outermost first: depth - 1 of them */
+    size_t size_open;
     s2s_xml_limits limits; /* stanza, token and nsdecls hold for what is written, too */
     size_t tag_len;        /* bytes of the start tag written last, without its end */
     unsigned n_declared;   /* in it */
@@ -53,6 +60,7 @@ S2S_MUST_CHECK s2s_err s2s_xml_writer_begin(s2s_xml_writer *w, const s2s_xml_tag
                                             const s2s_xml_limits *limits);
 S2S_MUST_CHECK s2s_err s2s_xml_writer_start(s2s_xml_writer *w, const s2s_xml_tag *tag);
 S2S_MUST_CHECK s2s_err s2s_xml_writer_text(s2s_xml_writer *w, s2s_span text);
-S2S_MUST_CHECK s2s_err s2s_xml_writer_end(s2s_xml_writer *w, const s2s_xml_name *name);
+/* Ends what was started last; the stanza itself is called `name`. */
+S2S_MUST_CHECK s2s_err s2s_xml_writer_end(s2s_xml_writer *w, s2s_span name);
 
 #endif
