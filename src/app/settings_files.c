@@ -8,6 +8,7 @@
 
 #include "app/privileges.h"
 #include "app/settings_priv.h"
+#include "io/anchors.h"
 #include "io/tls.h"
 
 enum { SECRET_LEAST = 16, DESCRIPTORS_SPARE = 256, SOON = 14 * 24 * 3600 /* s */ };
@@ -203,6 +204,27 @@ static void check_service(visit *v)
     v->service.user = NULL;
 }
 
+static const char *any_anchor(void *ctx, const char *record)
+{
+    (void)ctx;
+    (void)record;
+    return NULL;
+}
+
+static void check_anchors(visit *v)
+{
+    const app_settings *s = v->s;
+    const app_mark at = app_settings_mark(s, "dns", "anchor");
+    io_anchors_fault fault;
+    if (!s->anchor || !check_readable(v, at, "the trust anchors", s->anchor)) return;
+    if (io_anchors_read(s->anchor, any_anchor, NULL, &fault)) return;
+    if (fault.line > 0)
+        app_refuse(v->problems, at, "DS or DNSKEY records, as in /usr/share/dns/root.key",
+                   "the trust anchors %s:%zu: %s", s->anchor, fault.line, fault.reason);
+    else
+        app_refuse(v->problems, at, NULL, "the trust anchors %s: %s", s->anchor, fault.reason);
+}
+
 void app_settings_check_files(app_settings *s, app_problems *problems)
 {
     visit v = {.s = s, .problems = problems};
@@ -213,8 +235,7 @@ void app_settings_check_files(app_settings *s, app_problems *problems)
     check_inside(&v);
     check_authorities(&v, "ca", s->ca);
     check_authorities(&v, "inside_ca", s->inside_ca);
-    if (s->anchor)
-        check_readable(&v, app_settings_mark(s, "dns", "anchor"), "the trust anchors", s->anchor);
+    check_anchors(&v);
     check_secret_file(&v);
     check_admin_folder(&v);
 }

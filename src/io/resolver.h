@@ -91,7 +91,7 @@ void io_resolver_settings_init(
 /* Where the settings are wrong. */
 typedef struct io_resolver_fault {
     const char *
-        what; /* "option" "forwarder" "resolv.conf" "anchor" "anchor file" "zone" "data" "context" */
+        what; /* "option" "forwarder" "resolv.conf" "anchor" "anchor file: line" "zone" "data" "context" */
     size_t index; /* in the list of that name */
     char reason[128];
 } io_resolver_fault;

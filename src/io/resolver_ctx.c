@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unbound.h>
 
+#include "io/anchors.h"
+
 /* What a library context does not do by itself. */
 static const char *const BASE_OPTIONS[][2] = {
     {"cache-max-negative-ttl:", "60"}, /* a name that failed lately is asked again soon */
@@ -62,6 +64,12 @@ static bool record_ok(const char *text, const char *what, size_t index, io_resol
     return blame(fault, what, index, ldns_get_errorstr_by_id(err));
 }
 
+static const char *add_anchor(void *ub, const char *record)
+{
+    int err = ub_ctx_add_ta(ub, record);
+    return err == 0 ? NULL : ub_strerror(err);
+}
+
 static bool add_anchors(struct ub_ctx *ub, const io_resolver_settings *s, io_resolver_fault *fault)
 {
     for (size_t i = 0; i < s->n_anchors; i++) {
@@ -69,13 +77,10 @@ static bool add_anchors(struct ub_ctx *ub, const io_resolver_settings *s, io_res
         int err = ub_ctx_add_ta(ub, s->anchors[i]);
         if (err != 0) return blame(fault, "anchor", i, ub_strerror(err));
     }
-    if (s->anchor_file == NULL) return true;
-    /* libunbound would read it at the first lookup only, and fail each one then. */
-    FILE *file = fopen(s->anchor_file, "r");
-    if (file == NULL) return blame(fault, "anchor file", 0, "cannot be opened");
-    fclose(file);
-    int err = ub_ctx_add_ta_file(ub, s->anchor_file);
-    return err == 0 || blame(fault, "anchor file", 0, ub_strerror(err));
+    io_anchors_fault why;
+    if (s->anchor_file == NULL || io_anchors_read(s->anchor_file, add_anchor, ub, &why))
+        return true;
+    return blame(fault, "anchor file: line", why.line > 0 ? why.line - 1 : 0, why.reason);
 }
 
 static bool zone_ok(const char *name)

@@ -50,22 +50,31 @@ BREAKS = [
     ("R9525-6.3-b", "src/io/judge.c", "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |", "0 |", ["cert-wildcard-part"], "real"),
     ("X0220-2.2.2-b", "src/io/key.c", "s2s_domain_span(receiving), S2S_LIT(\" \"),", "((void)receiving, S2S_LIT(\"x\")), S2S_LIT(\" \"),",
      ["message-out-dialback"], "real"),
+    ("R6698-4.1-a", "src/fed/link_stream.c", "bool must = c->attempt.dane.n_tlsa > 0 || ", "bool must = ", ["dane-mismatch"], "sim"),
+    ("R7673-3.1-a", "src/fed/plan.c", "bool secure = p->srv_secure && dns->secure;", "bool secure = dns->secure;",
+     ["dane-insecure"], "sim"),
+    ("R7673-3.4-a", "src/fed/plan.c", "bool failed = dns->err != S2S_E_OK && dns->err != S2S_E_DNS_NOT_FOUND;",
+     "bool failed = false;", ["dane-bogus"], "sim"),
+    ("prac-dane-in", "src/fed/inquiry.c", "return verdict == S2S_E_OK && ", "return verdict != S2S_E_OK || ",
+     ["dane-in-mismatch"], "sim"),
     # a certificate counts whatever `proof` says
     ("matrix", "src/fed/outside.c",
-     "    if ((fed_config_policy(f->config, from)->proofs & FED_PROOF_SHOWN) == 0) return false;\n", "",
+     "    bool none = (policy->proofs & ~(unsigned)FED_PROOF_DIALBACK) == 0;\n",
+     "    bool none = false;\n    return c->in_tls && c->tls.has_cert && f->world->judge(f->w, c->io, &ask, &proof) == S2S_E_OK"
+     "\n               ? proof : S2S_PROOF_NONE;\n",
      ["in_by_starttls", "in_by_starttls_or_nothing", "in_by_direct_tls"], "matrix"),
     # what the peer shows is not looked at before we write to it
-    ("matrix", "src/fed/link_stream.c", "if (!proved && (proofs & FED_PROOF_DIALBACK) == 0)", "if (!proved && proofs == 0)",
+    ("matrix", "src/fed/link_stream.c", "(policy->proofs & FED_PROOF_DIALBACK) == 0;", "policy->proofs == 0;",
      ["out_by_starttls", "out_by_starttls_or_nothing", "out_by_direct_tls"], "matrix"),
     # what may be need not be, though nothing can be proved in clear
     ("matrix", "src/fed/config.c", "p->tls == S2S_TLS_OPTIONAL && !in_clear ? S2S_TLS_REQUIRED : p->tls", "(void)in_clear, p->tls",
      ["in_by_clear", "in_by_starttls", "out_by_clear"], "matrix"),
     # dialback is offered where policy has it not
-    ("matrix", "src/fed/outside.c", "bool dialback = h->from.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;",
+    ("matrix", "src/fed/outside.c", "bool dialback = c->theirs.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;",
      "bool dialback = true;", ["in_by_starttls", "in_by_direct_tls"], "matrix"),
     # TLS is not demanded of what connects
-    ("matrix", "src/fed/outside.c", "fed_receive_answer(c, &h->to, tls, external, dialback);",
-     "(void)tls, fed_receive_answer(c, &h->to, S2S_TLS_OPTIONAL, external, dialback);", ["in_by_clear"], "matrix"),
+    ("matrix", "src/fed/outside.c", "fed_receive_answer(c, &c->ours, tls, external, dialback);",
+     "(void)tls, fed_receive_answer(c, &c->ours, S2S_TLS_OPTIONAL, external, dialback);", ["in_by_clear"], "matrix"),
     # direct TLS where policy wants none
     ("matrix", "src/fed/link.c", "fed_link_tls_level(t) == S2S_TLS_NONE) fed_plan_without_direct(p);", "false) fed_plan_without_direct(p);",
      ["out_by_direct_tls"], "matrix"),

@@ -383,7 +383,7 @@ static void wrong_settings_are_refused_with_their_place(void **state)
     s->settings.n_anchors = 1;
     expect_fault(s, "anchor", 0);
     s->settings.anchor_file = "/nonexistent/root.key";
-    expect_fault(s, "anchor file", 0);
+    expect_fault(s, "anchor file: line", 0);
     s->settings.resolv_conf = "/nonexistent/resolv.conf";
     expect_fault(s, "resolv.conf", 0);
 }

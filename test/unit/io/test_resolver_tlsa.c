@@ -1,4 +1,4 @@
-/* test_resolver_tlsa.c - TLSA records from embedded data. Signed ones come from the live suite's zones. */
+/* test_resolver_tlsa.c - TLSA records from embedded data, and signed ones from a name server of ours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "dnsd.h"
 #include "io/resolver.h"
 
 static const char *const ZONES[] = {"example"};
@@ -108,10 +109,74 @@ static void records_come_by_port(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* ---- signed ---- */
+
+typedef struct scene {
+    uv_loop_t loop;
+    dnsd server;
+    io_resolver *resolver;
+    const char *forwarder, *anchor;
+    io_resolver_settings how;
+    told told;
+} scene;
+
+#define RECORD                                                                                     \
+    "_5269._tcp.far.example. IN TLSA 3 1 1 "                                                       \
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+/* A zone with that record, signed; `after` is added when it is; `anchored`: we know its key. What is then said of it. */
+static io_dns_answer asked_signed(const char *before, const char *after, bool anchored)
+{
+    scene *s = calloc(1, sizeof *s);
+    io_resolver_fault fault;
+    assert_non_null(s);
+    s->told.loop = &s->loop;
+    uv_loop_init(&s->loop);
+    dnsd_start(&s->server, &s->loop);
+    dnsd_add(&s->server, "far.example. IN A 192.0.2.1");
+    if (before) dnsd_add(&s->server, before);
+    char *anchor = dnsd_sign(&s->server, "far.example.");
+    if (after) dnsd_add(&s->server, after);
+    s->forwarder = s->server.forwarder, s->anchor = anchor;
+    io_resolver_settings_init(&s->how);
+    s->how.forwarders = &s->forwarder, s->how.n_forwarders = 1;
+    s->how.anchors = &s->anchor, s->how.n_anchors = anchored ? 1 : 0;
+    s->resolver = io_resolver_new(&s->loop, &s->how, on_told, &s->told, &fault);
+    if (!s->resolver) fail_msg("%s %zu: %s", fault.what, fault.index, fault.reason);
+    ask(s->resolver, &s->told, "far.example", 5269);
+    io_dns_answer a = s->told.answer;
+    io_resolver_free(s->resolver);
+    dnsd_stop(&s->server);
+    while (uv_loop_alive(&s->loop))
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&s->loop), 0);
+    free(anchor);
+    free(s);
+    return a;
+}
+
+/* rows: R6698-4.1-c R7673-3.4-a */
+static void secure_bogus_and_insecure(void **state)
+{
+    (void)state;
+    io_dns_answer a = asked_signed(RECORD, NULL, true);
+    assert_int_equal(a.err, S2S_E_OK);
+    assert_true(a.secure);
+    assert_int_equal(a.n_tlsa, 1);
+    a = asked_signed(RECORD, NULL, false); /* without an anchor nothing is secure */
+    assert_int_equal(a.err, S2S_E_OK);
+    assert_false(a.secure);
+    a = asked_signed(NULL, RECORD, true); /* put in by somebody who cannot sign */
+    assert_int_equal(a.err, S2S_E_DNS_FAILED);
+    assert_int_equal(a.n_tlsa, 0);
+    assert_true(a.detail[0] != '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_by_port),
+        cmocka_unit_test(secure_bogus_and_insecure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
