@@ -22,8 +22,9 @@ class Causeway(Server):
     LOG = "output.log"
     INSIDE_NAME = "causeway.inside"     # the SRV target of its inside answers
 
-    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers, secret=None):
-        """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"; secret: behind dialback keys."""
+    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers, secret=None, also={}):
+        """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"; secret: behind dialback keys;
+        also: {server name: addresses it connects from besides its own}."""
         super().__init__(host, domains)
         import yaml
         settings = {
@@ -32,7 +33,7 @@ class Causeway(Server):
                        "admin": host.path("admin.sock")},
             "domains": {d: {"server": s, "certificate": leaf.cert, "key": leaf.key}
                         for d, (s, leaf) in domains.items()},
-            "servers": {n: {"attach": "s2s", "address": [a + ":5269"], "trust": [a + "/32"],
+            "servers": {n: {"attach": "s2s", "address": [a + ":5269"], "trust": [b + "/32" for b in (a, *also.get(n, ()))],
                             "tls": "none"} for n, a in servers.items()},
             "peers": {"*": {"tls": "encrypt", "proof": ["certificate", "dialback"]}, **peers},
             "dns": {"forward": [dns], "anchor": anchors, "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},

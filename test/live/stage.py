@@ -144,7 +144,7 @@ class Stage:
                                                      for d in (MISMATCH, BOGUS, INSECURE)}
         posh = {d: {"proof": ["certificate", "posh"]} for d in (POSH, BAD_POSH)}
         self.proxy = Causeway(proxy, domains, servers, dns=self.dns, ca_file=self.ca.file, anchors=anchors,
-                              peers=dane | posh, secret=SECRET)
+                              peers=dane | posh, secret=SECRET, also={"inner": [servers["hq1"]]})
         self.servers["inner"] = Inner(self.lab.hosts["inner"], BEHIND, servers["hq1"], self.inside_dns, SECRET)
 
     def _make_locals(self):

@@ -132,7 +132,7 @@ def judge(flow, fates, sender_died):
                         f" and {fates['in_doubt']} in doubt")
     lost_here = fates["accepted"] - len(firsts) - len(only_back)
     slack = fates["in_doubt"] + fates["bounced"] if sender_died else 0
-    if lost_here > took - len([n for n in firsts if n not in back]) + slack:
+    if lost_here > max(0, took + again - len([n for n in firsts if n not in back])) + slack:
         problems.append("a loss that is not among the written")
     if lost and not sender_died and not _one_run(lost, got):
         problems.append(f"losses in more than one place: {lost[:10]}...")
