@@ -49,10 +49,24 @@ bool fed_alive_ask(fed_conn *c)
     return true;
 }
 
+/* Whatever else it says: until then nobody knows how its stanzas are to be counted. */
+static bool is_enabling(const fed_conn *c)
+{
+    return c->enabled_by != 0 && s2s_stream_sm(c->s) == S2S_SM_ASKED;
+}
+
+void fed_alive_enabling(fed_conn *c)
+{
+    if (c->enabled_by != 0 || s2s_stream_sm(c->s) != S2S_SM_ASKED) return;
+    c->enabled_by = c->f->now + c->f->config->limits.answer_ms;
+    fed_conn_rearm(c);
+}
+
 uint64_t fed_alive_due(const fed_conn *c)
 {
-    uint64_t next = next_at(c);
-    return c->answer_by != 0 && c->answer_by < next ? c->answer_by : next;
+    uint64_t at = next_at(c);
+    if (c->answer_by != 0 && c->answer_by < at) at = c->answer_by;
+    return is_enabling(c) && c->enabled_by < at ? c->enabled_by : at;
 }
 
 static void keep_alive(fed_conn *c)
@@ -67,6 +81,10 @@ static void keep_alive(fed_conn *c)
 
 bool fed_alive_look(fed_conn *c)
 {
+    if (is_enabling(c) && c->enabled_by <= c->f->now) {
+        if (c->link != NULL) c->link->target->no_sm = true;
+        return false;
+    }
     if (c->answer_by != 0 && c->answer_by <= c->f->now) {
         bool lives = c->answer_end != 0 && c->f->world->acked(c->f->w, c->io) >= c->answer_end;
         if (!lives) return false;

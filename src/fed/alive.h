@@ -9,8 +9,10 @@
 
 #include "fed/types.h"
 
-void fed_alive_heard(fed_conn *c);         /* bytes came */
-bool fed_alive_ask(fed_conn *c);           /* writes <r/>; false: there is nothing to be asked */
+void fed_alive_heard(fed_conn *c); /* bytes came */
+bool fed_alive_ask(fed_conn *c);   /* writes <r/>; false: there is nothing to be asked */
+void fed_alive_enabling(
+    fed_conn *c); /* it may have been asked for stream management: that is to be answered in time */
 uint64_t fed_alive_due(const fed_conn *c); /* when to look again; UINT64_MAX: never */
 /* The time has come. False: it does not live. */
 S2S_MUST_CHECK bool fed_alive_look(fed_conn *c);

@@ -1,6 +1,7 @@
 /* link_stream.c - what the stream of a link says, and what it is asked; see link.h. */
 #include <string.h>
 
+#include "fed/alive.h"
 #include "fed/conn.h"
 #include "fed/deaf.h"
 #include "fed/hold.h"
@@ -235,6 +236,7 @@ static void pair_open(fed_link *l, const s2s_event *ev)
     if (is_head_pair(l, &ev->from, &ev->to)) l->in_external = false;
     fed_say_pair_open(l->f, l->conn, &ev->from, &ev->to, ev->proof);
     settle_on_it(l);
+    fed_alive_enabling(l->conn);
     fed_target_proved(l->target);
     if (p == NULL) return;
     fed_pair_opened(p, ev->proof);

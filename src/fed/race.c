@@ -17,6 +17,12 @@ static size_t most_out(const fed_limits *limits)
     return limits->link_out + limits->stanza + 65536;
 }
 
+static bool wants_sm(const fed_link *l)
+{
+    const fed_target *t = l->target;
+    return t->server != NULL ? t->server->sm : fed_config_policy(l->f->config, &t->domain)->sm;
+}
+
 static fed_conn *attempt_conn(fed_link *l, const fed_attempt *a)
 {
     const fed_limits *limits = &l->f->config->limits;
@@ -29,8 +35,7 @@ static fed_conn *attempt_conn(fed_link *l, const fed_attempt *a)
     config.tls = a->dane.tls ? S2S_TLS_REQUIRED : fed_link_tls_level(l->target);
     config.direct_tls = a->direct;
     config.try_external = !inside && local != NULL && local->certificate && !a->no_external;
-    config.try_sm =
-        inside ? l->target->server->sm : fed_config_policy(l->f->config, &l->target->domain)->sm;
+    config.try_sm = !l->target->no_sm && wants_sm(l);
     fed_session_offer(l, &config);
     config.open.stanza = limits->stanza;
     config.max_pairs = inside ? limits->pairs_inside : limits->pairs_per_stream;

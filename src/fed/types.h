@@ -98,6 +98,7 @@ struct fed_target {
     fed_chain checks;     /* without link, by check->on_target */
     uint64_t ask_at;      /* no dial for checks alone before this */
     unsigned pairs;       /* that name this target */
+    bool no_sm;           /* offers stream management and does not answer who asks for it */
     fed_session *session; /* XEP-0198: a stream that broke and may be gone on with; NULL: none */
     s2s_err why;          /* last failure */
     const char *cond;     /* stream condition the peer gave with it; lives for ever */
@@ -213,7 +214,9 @@ struct fed_conn {
     uint64_t active_at;  /* something came or went that was worth it */
     uint64_t stirred_at; /* any byte */
     uint64_t answer_by; /* the peer must have shown that it lives, 0: nothing was asked (alive.c) */
-    uint64_t answer_end;   /* ... its kernel by acknowledging so much; 0: itself by a word */
+    uint64_t answer_end; /* ... its kernel by acknowledging so much; 0: itself by a word */
+    uint64_t
+        enabled_by; /* stream management was asked for and is to be granted or not, 0: it was not */
     size_t quiet_out;      /* bytes still to be sent that are no activity */
     bool resting;          /* since then nothing came or went, and it holds no more than it must */
     uint64_t half_since;   /* 0: nothing half read */

@@ -186,6 +186,28 @@ static void a_peer_that_does_not_answer(void **state)
     sim_end_all(c.s);
 }
 
+/* It offers stream management, and says nothing to who asks for it: the next stream does without. */
+static void a_peer_that_does_not_grant_it(void **state)
+{
+    (void)state;
+    scene c = begin(false, false);
+    c.far->features = "<sm xmlns='urn:xmpp:sm:3'/>";
+    sim_start(c.s);
+    out(&c, 0, 3);
+    sim_run(c.s, 29000);
+    assert_int_equal(sim_ledger(c.s, FED_OUTBOUND).queued, 3);
+    sim_run(c.s, 5000);
+    fed_ledger_view v = sim_ledger(c.s, FED_OUTBOUND);
+    assert_int_equal(v.in_doubt, 3);
+    assert_int_equal(v.queued, 0);
+    out(&c, 3, 3);
+    sim_run(c.s, 5000);
+    v = sim_ledger(c.s, FED_OUTBOUND);
+    assert_int_equal(v.written, 3);
+    assert_int_equal(c.far->accepted, 2);
+    check_balanced_end(&c);
+}
+
 /* ---- what we acknowledge ---- */
 
 /* A trunk without stream management: what its kernel has acknowledged is taken. */
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(not_sent_again_for_ever),
         cmocka_unit_test(a_peer_that_never_acks),
         cmocka_unit_test(a_peer_that_does_not_answer),
+        cmocka_unit_test(a_peer_that_does_not_grant_it),
         cmocka_unit_test(acknowledged_when_the_local_server_has_it),
         cmocka_unit_test(acknowledged_end_to_end),
         cmocka_unit_test(answered_is_taken),
