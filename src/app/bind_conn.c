@@ -43,7 +43,8 @@ static void bytes(void *owner, s2s_span plaintext)
 static void tls(void *owner, const io_tls_info *info)
 {
     const handle *h = owner;
-    fed_tls_info out = {.has_cert = info->has_cert, .resumed = info->resumed};
+    fed_tls_info out = {
+        .has_cert = info->has_cert, .resumed = info->resumed, .ends_in = info->ends_in};
     snprintf(out.version, sizeof out.version, "%s", info->version);
     snprintf(out.cipher, sizeof out.cipher, "%s", info->cipher);
     snprintf(out.subject, sizeof out.subject, "%s", info->subject);

@@ -96,6 +96,13 @@ static uint64_t rests_at(const fed_conn *c)
     return quiet && !c->resting ? c->stirred_at + c->f->config->limits.rest_ms : UINT64_MAX;
 }
 
+/* RFC 6120 13.7.2.3: the peer is known by a certificate, and that expires. Of pins and TLSA records dates are no part. */
+static uint64_t unknown_from(const fed_conn *c)
+{
+    bool by_date = c->proof == S2S_PROOF_CERTIFICATE || c->proof == S2S_PROOF_POSH;
+    return c->side == FED_OUTSIDE && c->in_tls && by_date ? c->cert_ends : UINT64_MAX;
+}
+
 static void due_by_state(const fed_conn *c, due *d)
 {
     const fed_limits *l = &c->f->config->limits;
@@ -112,6 +119,7 @@ static void due_by_state(const fed_conn *c, due *d)
         if (c->half_since != 0) sooner(d, c->half_since + l->stanza_ms, S2S_E_STANZA_TIMEOUT);
         if (c->paused == 0) sooner(d, c->active_at + l->idle_ms, S2S_E_IDLE);
         sooner(d, fed_alive_due(c), S2S_E_PEER_GONE);
+        sooner(d, unknown_from(c), S2S_E_CERT_OVER);
         sooner(d, rests_at(c), S2S_E_OK);
         return;
     case FED_CONN_CLOSING:
@@ -410,6 +418,7 @@ void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info)
     if (c->state != FED_CONN_ENDED && !fed_conn_ending(c)) {
         c->tls = *info;
         c->in_tls = true;
+        c->cert_ends = info->ends_in > 0 ? f->now + (uint64_t)info->ends_in * 1000 : UINT64_MAX;
         c->active_at = c->stirred_at = f->now;
         s2s_stream_tls_done(c->s);
         if (c->link != NULL) fed_race_answered(c->link, c);

@@ -205,7 +205,8 @@ struct fed_conn {
     fed_inquiry *inquiry; /* NULL: none */
     bool direct;          /* TLS comes first */
     bool in_tls;
-    uint64_t sent; /* plaintext bytes the world took */
+    uint64_t cert_ends; /* ms: a certificate the peer showed expires; UINT64_MAX: not known */
+    uint64_t sent;      /* plaintext bytes the world took */
     /* time, all ms */
     fed_timer timer;
     uint64_t since;

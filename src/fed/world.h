@@ -78,6 +78,7 @@ typedef struct fed_tls_info {
     bool
         resumed; /* an earlier session of the same domains and endpoint; judge speaks of the chain shown then */
     char subject[128]; /* for logs; printable, cut off */
+    uint32_t ends_in;  /* seconds until a certificate of what it showed expires; 0: not known */
 } fed_tls_info;
 
 typedef struct fed_tls_ask {

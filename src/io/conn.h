@@ -21,6 +21,8 @@ typedef struct io_tls_info {
     bool has_cert;     /* the peer showed one */
     bool resumed;      /* by a session of an earlier connection, with what the peer showed then */
     char subject[128]; /* for logs; printable ASCII, cut off */
+    /* Seconds until the first certificate of what it showed expires, those apart that have already; 0: not known. */
+    uint32_t ends_in;
 } io_tls_info;
 
 /* What a connection tells its owner, and asks of it. Within each call the owner may call anything here, close included. */

@@ -164,6 +164,25 @@ static void subject_of(X509 *cert, char *out, size_t size)
         if (*p < ' ' || *p > '~') *p = '?';
 }
 
+static void ends_sooner(const X509 *cert, uint32_t *ends_in)
+{
+    int days, seconds;
+    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1) return;
+    int64_t left = (int64_t)days * 86400 + seconds;
+    if (left <= 0 || left >= UINT32_MAX) return;
+    if (*ends_in == 0 || (uint32_t)left < *ends_in) *ends_in = (uint32_t)left;
+}
+
+static uint32_t ends_in(const SSL *ssl, const X509 *leaf)
+{
+    uint32_t first = 0;
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+    ends_sooner(leaf, &first);
+    for (int i = 0; i < sk_X509_num(chain); i++) /* NULL has -1 */
+        ends_sooner(sk_X509_value(chain, i), &first);
+    return first;
+}
+
 static void describe(const SSL *ssl, io_tls_info *info)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
@@ -173,6 +192,7 @@ static void describe(const SSL *ssl, io_tls_info *info)
     info->has_cert = cert != NULL;
     info->resumed = SSL_session_reused(ssl) == 1;
     if (cert) subject_of(cert, info->subject, sizeof info->subject);
+    if (cert) info->ends_in = ends_in(ssl, cert);
 }
 
 /* A server may ignore the list, but not choose what does not stand in it (RFC 7301 3.1). OpenSSL sees to it since 3.0.14. */

@@ -468,6 +468,7 @@ static bool meet_in_tls(sim_pipe *p)
     fed_tls_info info = {
         .resumed = p->resumed, .version = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
     info.has_cert = p->end->host->n_names > 0;
+    info.ends_in = p->end->host->cert_ends_in;
     fed_on_tls(p->s->fed, p->fc, &info);
     if (p->end != NULL) sim_end_tls(p->end);
     return true;

@@ -106,7 +106,8 @@ struct sim_host {
     bool hides;           /* does not answer questions about its keys */
     /* its certificate; it shows one when n_names > 0 */
     s2s_err trust;
-    bool pinned; /* its key is among the pins that policy knows */
+    uint32_t cert_ends_in; /* seconds from a handshake on; 0: not known */
+    bool pinned;           /* its key is among the pins that policy knows */
     s2s_domain names[SIM_MAX];
     size_t n_names;
     const char *key, *signer; /* their names, for TLSA records; NULL: some that nobody knows */
