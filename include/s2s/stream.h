@@ -59,6 +59,9 @@ typedef struct s2s_stream_config {
     /* Initiating, with try_sm: what s2s_stream_resumable said of the stream to be resumed; borrowed until s2s_stream_new
      * returns. RESUMED comes before the first PAIR_OPEN. NULL: a new one is begun. */
     const s2s_resumable *resume;
+    /* Initiating: stanzas are to go both ways (XEP-0288) where the peer offers it under TLS. See
+     * s2s_stream_try_bidi, s2s_stream_open_back. */
+    bool try_bidi;
     s2s_xml_limits preauth; /* until a pair is proved */
     s2s_xml_limits open;
     unsigned max_pairs; /* proved or asked on this stream */
@@ -108,12 +111,14 @@ typedef enum s2s_event_kind {
     S2S_EV_MAKE_KEY,
     /* Receiving: SASL EXTERNAL for domain `from` (authzid, or the header's from): answer_auth. */
     S2S_EV_AUTH,
-    /* Receiving: db:result {from,to,key}: answer_result, now or later. Asked even where dialback
-     * was not offered: a certificate may prove the pair (XEP-0344), policy is the caller's. */
+    /* Receiving, or bidi: db:result {from,to,key}: answer_result, now or later. Asked even where
+     * dialback was not offered: a certificate may prove the pair (XEP-0344), policy is the
+     * caller's. */
     S2S_EV_PROVE,
-    /* Receiving: db:verify {from,to,id,key}: answer_verify at once. */
+    /* Receiving, or bidi: db:verify {from,to,id,key}: answer_verify at once. */
     S2S_EV_CHECK_KEY,
-    /* {from,to,proof}: stanzas may flow. Initiating: ours to send. Receiving: theirs to us. */
+    /* {from,to,proof,theirs}: stanzas may flow. Initiating: ours to send, and with bidi theirs to us
+     * for which they gave a key. Receiving: theirs to us. */
     S2S_EV_PAIR_OPEN,
     /* Initiating: {from,to,err,cond}: S2S_E_DIALBACK_INVALID, S2S_E_DIALBACK_ERROR,
      * S2S_E_NO_PROOF_OFFERED, S2S_E_SASL_FAILED (EXTERNAL was refused, dialback is not possible).*/
@@ -121,9 +126,9 @@ typedef enum s2s_event_kind {
     /* Initiating: {from,to,id,verdict,cond} to our ask_verify (from and to as asked), each at most
      * once. */
     S2S_EV_VERIFY_ANSWER,
-    /* Receiving: a stanza of a proved pair. */
+    /* Receiving, or bidi: a stanza of a proved pair of theirs. */
     S2S_EV_STANZA,
-    /* Receiving: {err, stanza}: a stanza of a proved `from` which cannot be routed but harms no
+    /* The same: {err, stanza}: a stanza of a proved `from` which cannot be routed but harms no
      * one; bounce it, the stream stays. S2S_E_DOMAIN_* or S2S_E_IMPROPER_ADDRESS in `to` (then
      * to_domain is none, and `to` is the sender's spelling), S2S_E_IQ_MALFORMED. */
     S2S_EV_STANZA_REFUSED,
@@ -161,6 +166,7 @@ typedef struct s2s_event {
     s2s_err err;
     s2s_domain from;
     s2s_domain to;
+    bool theirs; /* PAIR_OPEN: a pair whose stanzas come to us */
     s2s_span id;
     s2s_span key;
     /* Stanza, stream or SASL condition the peer named; one RFC 6120 does not know is
@@ -190,6 +196,7 @@ typedef struct s2s_answer {
     uint32_t max_bytes; /* XEP-0478: the longest stanza taken; 0: nothing is said */
     uint32_t
         idle_seconds; /* XEP-0478: a stream without a byte is closed after these; 0: nothing is said */
+    bool offer_bidi; /* only after TLS and before any proof */
 } s2s_answer;
 
 /* Writes header and features in one go. */
@@ -221,15 +228,22 @@ void s2s_stream_drop_pair(s2s_stream *s, const s2s_domain *from, const s2s_domai
  * once. */
 S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *from,
                                              const s2s_domain *to, s2s_span id, s2s_span key);
+/* Of the direction in which the connection was made. */
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
-/* Target multiplexing is allowed by the peer (XEP-0220 2.6.2). */
+/* Inside TLS, before its features: changes config.try_bidi, once it is known who the peer is. */
+void s2s_stream_try_bidi(s2s_stream *s, bool yes);
 /* The peer offered SASL EXTERNAL to our certificate on this stream, and has not refused it since. */
 bool s2s_stream_offers_external(const s2s_stream *s);
+/* Target multiplexing is allowed by the peer (XEP-0220 2.6.2). */
 bool s2s_stream_offers_dialback_errors(const s2s_stream *s);
+
+/* ---- both ---- */
 
 /* Appends a stanza. S2S_E_NOT_PROVED, S2S_E_FULL, S2S_E_NOMEM: nothing was appended. */
 S2S_MUST_CHECK s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to,
                                        s2s_span bytes);
+bool s2s_stream_sends(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
+bool s2s_stream_takes(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
 
 /* ---- stream management (XEP-0198), both roles ---- */
 
@@ -259,7 +273,19 @@ bool s2s_stream_ack_due(const s2s_stream *s);
 uint32_t s2s_stream_untold(const s2s_stream *s);
 void s2s_stream_tell_taken(s2s_stream *s);
 
-/* ---- both ---- */
+/* ---- both ways (XEP-0288), both roles ---- */
+
+/* Stanzas may go both ways on this stream (XEP-0288): it was offered and asked for. */
+bool s2s_stream_bidi(const s2s_stream *s);
+/* Opens {from,to}, the reverse of a pair that is open on it, without an event. Receiving: ours to
+ * send. Initiating: theirs to us; `proof` is then the caller's word for it that the peer is `from`,
+ * since a stream that we opened proves only us. Best while PAIR_OPEN is lent: the next element may
+ * rest on it already. OK too when it is open.
+ * S2S_E_NOT_PROVED: no bidi, or the reverse is not open; S2S_E_PAIR_LIMIT; S2S_E_NOMEM */
+S2S_MUST_CHECK s2s_err s2s_stream_open_back(s2s_stream *s, const s2s_domain *from,
+                                            const s2s_domain *to, s2s_proof proof);
+
+/* ---- the rest, both roles ---- */
 
 /* What the peer's features say it bears (XEP-0478), 0: nothing. To obey is the caller's. */
 uint32_t s2s_stream_peer_max_bytes(const s2s_stream *s);
@@ -279,6 +305,7 @@ s2s_span s2s_stream_id(const s2s_stream *s);
  * but nothing lent before is valid behind it. */
 void s2s_stream_rest(s2s_stream *s);
 bool s2s_stream_half_stanza(const s2s_stream *s);  /* something is half read */
+bool s2s_stream_waits(const s2s_stream *s);        /* something we asked is not answered yet */
 unsigned s2s_stream_pairs(const s2s_stream *s);    /* proved pairs */
 const char *s2s_stream_state(const s2s_stream *s); /* name of what is waited for, for logs */
 

@@ -56,7 +56,8 @@ static const fed_server *servers(app_settings *s)
                               .trust_certificate = (v->trust.words & 1) != 0,
                               .tls = (s2s_tls_level)v->tls,
                               .max_stanza = v->max_stanza,
-                              .sm = v->sm};
+                              .sm = v->sm,
+                              .bidi = v->bidi};
     }
     return out;
 }
@@ -73,7 +74,8 @@ static const fed_policy *policies(app_settings *s)
                               .proofs = app_peer_proofs(p),
                               .max_stanza = p->max_stanza,
                               .rate = p->rate,
-                              .sm = p->sm};
+                              .sm = p->sm,
+                              .bidi = (fed_bidi)p->bidi};
     }
     return out;
 }

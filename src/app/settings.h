@@ -82,6 +82,7 @@ typedef struct app_server {
     int tls; /* s2s_tls_level */
     size_t max_stanza;
     bool sm;
+    bool bidi;
 } app_server;
 
 typedef struct app_peer {
@@ -95,6 +96,7 @@ typedef struct app_peer {
     uint64_t rate;
     size_t max_stanza;
     bool sm;
+    int bidi; /* fed_bidi */
 } app_peer;
 
 typedef struct app_settings {

@@ -39,7 +39,8 @@ typedef struct fed_server { /* a local server, attachment s2s */
         trust_certificate; /* its certificate must name the local domain it speaks for (besides trust, when given) */
     s2s_tls_level tls; /* on both inside connections */
     size_t max_stanza; /* bytes it takes as written; 0: limits.stanza */
-    bool sm; /* stream management (XEP-0198) on both inside connections, where it is known */
+    bool sm;   /* stream management (XEP-0198) on both inside connections, where it is known */
+    bool bidi; /* stanzas may go both ways on one connection (XEP-0288) */
 } fed_server;
 
 enum {
@@ -49,6 +50,13 @@ enum {
     FED_PROOF_POSH = 8, /* RFC 7711 */
     FED_PROOF_PIN = 16, /* a key known beforehand */
 };
+
+/* With whom stanzas may go both ways on one connection (XEP-0288). */
+typedef enum fed_bidi {
+    FED_BIDI_NO,
+    FED_BIDI_CERTIFICATE, /* whose certificate proves who it is */
+    FED_BIDI_YES          /* the same, or where dialback is proof enough */
+} fed_bidi;
 
 typedef enum fed_match {
     FED_MATCH_EXACT,
@@ -66,6 +74,7 @@ typedef struct
     size_t max_stanza; /* bytes; 0: limits.stanza */
     uint64_t rate;     /* bytes per second read from one connection; 0: no limit */
     bool sm;           /* stream management (XEP-0198), where the peer knows it */
+    fed_bidi bidi;
 } fed_policy;
 
 typedef struct fed_limits { /* bytes, counts, ms */

@@ -6,6 +6,7 @@
 
 #include "fed/admit.h"
 #include "fed/alive.h"
+#include "fed/back.h"
 #include "fed/inquiry.h"
 #include "fed/link.h"
 #include "fed/pair.h"
@@ -222,6 +223,13 @@ static void stream_ended(fed_conn *c, s2s_err why, const s2s_event *ev)
     if (c->link != NULL) fed_link_closing(c->link);
 }
 
+/* What concerns their stanzas is the same on either kind of connection. */
+static bool is_theirs(const s2s_event *ev)
+{
+    return ev->kind == S2S_EV_STANZA || ev->kind == S2S_EV_STANZA_REFUSED ||
+           ev->kind == S2S_EV_PROVE || ev->kind == S2S_EV_CHECK_KEY || ev->theirs;
+}
+
 static void dispatch(fed_conn *c, const s2s_event *ev)
 {
     switch (ev->kind) {
@@ -244,7 +252,7 @@ static void dispatch(fed_conn *c, const s2s_event *ev)
     case S2S_EV_ACKED:
     case S2S_EV_RESUMED: break;
     }
-    if (c->role == S2S_RECEIVING)
+    if (c->role == S2S_RECEIVING || is_theirs(ev))
         fed_receive_event(c, ev);
     else if (c->link != NULL)
         fed_link_event(c->link, ev);
@@ -362,7 +370,7 @@ void fed_conn_end(fed_conn *c, s2s_err why, s2s_span detail)
     fed_timer_clear(&c->f->timers, &c->timer);
     fed_chain_take(&c->restless);
     fed_inquiry_drop(c);
-    if (c->role == S2S_RECEIVING) fed_receive_ended(c);
+    fed_receive_ended(c);
     if (c->link != NULL)
         fed_link_lost(c->link, c, c->why, detail);
     else
@@ -423,6 +431,7 @@ void fed_on_tls(fed *f, fed_conn *c, const fed_tls_info *info)
         s2s_stream_tls_done(c->s);
         if (c->link != NULL) fed_race_answered(c->link, c);
         if (c->link != NULL) fed_link_tls(c->link);
+        if (c->link != NULL) fed_back_try(c->link);
         fed_conn_poke(c);
     }
     fed_turn_end(f);

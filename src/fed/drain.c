@@ -11,14 +11,14 @@ static s2s_span no_text(void)
     return (s2s_span){NULL, 0};
 }
 
-/* Connections of the outside bring only more. Those of the inside stay: the local servers may have to ask us for keys, or
+/* Connections of the outside bring only more; but for those on which we send. Those of the inside stay: the local servers may have to ask us for keys, or
  * errors of ours would not reach them. */
 static void close_outside(fed *f)
 {
     for (fed_hook *h = f->conns.first, *next; h != NULL; h = next) {
         next = h->next;
         fed_conn *c = FED_OF(fed_conn, hook, h);
-        if (c->side == FED_OUTSIDE && c->role == S2S_RECEIVING)
+        if (c->side == FED_OUTSIDE && c->role == S2S_RECEIVING && c->link == NULL)
             fed_conn_close(c, S2S_E_SHUTDOWN, no_text());
     }
 }

@@ -81,6 +81,7 @@ typedef struct fed_conn_view {
     bool direct;             /* that TLS came first */
     s2s_proof
         peer_proof; /* what the other side's certificate was found its own by; NONE: by nothing */
+    bool bidi;      /* stanzas may go both ways (XEP-0288) */
     unsigned pairs;
     uint64_t stanzas_in, stanzas_out, since_ms;
     bool sm;          /* stream management (XEP-0198); then also */
@@ -112,7 +113,7 @@ typedef struct fed_server_view {
     uint64_t backoff_ms;          /* left */
     const char *why;              /* last failure since it was last proved: error name, "" none */
     char endpoint[FED_ADDR_TEXT]; /* last dialled, "" none yet */
-    size_t pairs;                 /* open on its trunks */
+    size_t pairs;                 /* open on its trunks, and back on its connections */
     size_t queued;                /* stanzas for it, not yet final */
     size_t queued_bytes;
 } fed_server_view;

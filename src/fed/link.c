@@ -26,14 +26,20 @@ const char *fed_link_state_name(fed_link_state state)
     return "ended";
 }
 
+/* Does it stand among the hosts while it is up? */
+static bool may_host(const fed_link *l)
+{
+    return l->target->server == NULL && !l->back;
+}
+
 void fed_link_enter(fed_link *l, fed_link_state state)
 {
     if (l->state == state) return;
     fed_link_state was = l->state;
-    bool outside = l->target->server == NULL;
-    if (outside && was == FED_LINK_UP) fed_table_take(&l->f->hosts, &l->at);
+    bool host = may_host(l);
+    if (host && was == FED_LINK_UP) fed_table_take(&l->f->hosts, &l->at);
     l->state = state;
-    if (outside && state == FED_LINK_UP)
+    if (host && state == FED_LINK_UP)
         fed_table_put(&l->f->hosts, &l->at, fed_addr_hash(&l->endpoint, l->f->seed));
     fed_say_link_state(l, fed_link_state_name(was), fed_link_state_name(state));
     fed_target_show(l->target);
@@ -84,16 +90,10 @@ static void answered(fed_lookup *k, const fed_dns *answer)
     fed_race_run(l);
 }
 
-fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain *to)
+static fed_link *link_new(fed_target *t, const s2s_domain *from, const s2s_domain *to)
 {
-    S2S_ASSERT(t->dialling == NULL);
     fed_link *l = calloc(1, sizeof *l);
     if (l == NULL) return NULL;
-    l->plan = plan_for(t);
-    if (l->plan == NULL) {
-        free(l);
-        return NULL;
-    }
     l->f = t->f;
     l->target = t;
     l->from = *from;
@@ -102,6 +102,32 @@ fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain 
     l->lookup.answered = answered;
     l->stagger.fire = fed_race_fire;
     fed_queue_init(&l->flight, 0, &t->f->total);
+    return l;
+}
+
+fed_link *fed_link_new_back(fed_target *t, fed_conn *c, const s2s_domain *from,
+                            const s2s_domain *to)
+{
+    fed_link *l = link_new(t, from, to);
+    if (l == NULL) return NULL;
+    l->back = true;
+    l->conn = c;
+    l->up_at = t->f->now;
+    fed_chain_add(&t->backs, &l->hook);
+    fed_link_enter(l, FED_LINK_UP);
+    return l;
+}
+
+fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain *to)
+{
+    S2S_ASSERT(t->dialling == NULL);
+    fed_plan *plan = plan_for(t);
+    fed_link *l = plan != NULL ? link_new(t, from, to) : NULL;
+    if (l == NULL) {
+        fed_plan_free(plan);
+        return NULL;
+    }
+    l->plan = plan;
     fed_chain_add(&t->links, &l->hook);
     t->dialling = l;
     fed_timer_set(&t->f->timers, &l->timer, t->f->now + t->f->config->limits.plan_ms);
@@ -116,8 +142,7 @@ void fed_link_begin(fed_link *l)
 
 void fed_link_free(fed_link *l)
 {
-    S2S_ASSERT(l->state != FED_LINK_UP ||
-               l->target->server != NULL); /* it stands among the hosts */
+    S2S_ASSERT(l->state != FED_LINK_UP || !may_host(l)); /* it stands among the hosts */
     fed_timer_clear(&l->f->timers, &l->timer);
     fed_timer_clear(&l->f->timers, &l->stagger);
     fed_lookup_drop(&l->lookup);

@@ -11,6 +11,9 @@
 
 const char *fed_link_state_name(fed_link_state state);
 
+/* The way back on an accepted connection: up at once, gone with it. Header from/to as we would give them. NULL: no memory. */
+fed_link *fed_link_new_back(fed_target *t, fed_conn *c, const s2s_domain *from,
+                            const s2s_domain *to);
 /* A way to the target, not yet begun. Header from/to as given. NULL: no memory. */
 fed_link *fed_link_dial(fed_target *t, const s2s_domain *from, const s2s_domain *to);
 void fed_link_begin(fed_link *l); /* once those who wanted it are on it */

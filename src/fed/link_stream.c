@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fed/alive.h"
+#include "fed/back.h"
 #include "fed/conn.h"
 #include "fed/deaf.h"
 #include "fed/hold.h"
@@ -86,6 +87,7 @@ static void inquired(fed_conn *c, const s2s_domain *domain, s2s_proof proof)
     c->proof = proof;
     l->cert_ok = proof != S2S_PROOF_NONE;
     judged(l, l->cert_ok ? S2S_E_OK : S2S_E_CERT_POSH);
+    if (l->conn == c) fed_back_try(l);
     if (l->held && l->conn == c && !fed_conn_ending(c)) ready(l);
 }
 
@@ -118,6 +120,7 @@ void fed_link_ask(fed_link *l, fed_pair *p)
     fed_conn *c = l->conn;
     if (!fed_link_usable(l)) return; /* its end will give the pair back */
     if (fed_hold_busy(l, p)) return; /* asked when the other one is answered */
+    fed_conn_unstall(c);             /* or the answer would not be read */
     s2s_err err = s2s_stream_want_pair(c->s, &p->from, &p->to);
     fed_conn_poke(c);
     if (err == S2S_E_OK) {
@@ -133,6 +136,7 @@ void fed_link_ask(fed_link *l, fed_pair *p)
 static void ask_check(fed_link *l, fed_check *k)
 {
     if (!fed_link_usable(l)) return;
+    fed_conn_unstall(l->conn);
     s2s_err err = s2s_stream_ask_verify(l->conn->s, &k->to, &k->from, k->id, k->key);
     fed_conn_poke(l->conn);
     k->asked = err == S2S_E_OK;
@@ -160,7 +164,7 @@ void fed_link_add_check(fed_link *l, fed_check *k)
 
 void fed_link_spare(fed_link *l)
 {
-    if (l->pairs.n > 0 || l->checks.n > 0 || !fed_link_usable(l) || l->trying) return;
+    if (l->pairs.n > 0 || l->checks.n > 0 || l->back || !fed_link_usable(l) || l->trying) return;
     fed_link_end(l, S2S_E_IDLE);
 }
 
@@ -238,6 +242,8 @@ static void pair_open(fed_link *l, const s2s_event *ev)
     settle_on_it(l);
     fed_alive_enabling(l->conn);
     fed_target_proved(l->target);
+    s2s_domain from = ev->from, to = ev->to;
+    fed_back_takes(l->conn, &from, &to);
     if (p == NULL) return;
     fed_pair_opened(p, ev->proof);
     if (p->target != l->target) fed_target_proved(p->target);

@@ -18,8 +18,7 @@ static s2s_err judge_head(const fed_conn *c, const s2s_head *h)
     return fed_config_policy(config, &h->from)->allow ? S2S_E_OK : S2S_E_PEER_BLOCKED;
 }
 
-/* What its certificate proves it to be that domain by; NONE: nothing that policy takes. */
-static s2s_proof shown(const fed_conn *c, const s2s_domain *from)
+s2s_proof fed_outside_shown(const fed_conn *c, const s2s_domain *from)
 {
     const fed *f = c->f;
     const fed_judge_ask ask = {.domain = from, .side = FED_OUTSIDE};
@@ -27,7 +26,8 @@ static s2s_proof shown(const fed_conn *c, const s2s_domain *from)
     const fed_policy *policy = fed_config_policy(f->config, from);
     bool none = (policy->proofs & ~(unsigned)FED_PROOF_DIALBACK) == 0;
     if (none || !c->in_tls || !c->tls.has_cert) return S2S_PROOF_NONE;
-    if (c->proof != S2S_PROOF_NONE && s2s_domain_eq(&c->theirs, from)) return c->proof;
+    if (c->proof != S2S_PROOF_NONE && s2s_domain_eq(&c->theirs, from))
+        return fed_policy_takes(policy, c->proof) ? c->proof : S2S_PROOF_NONE;
     if (f->world->judge(f->w, c->io, &ask, &proof) != S2S_E_OK) return S2S_PROOF_NONE;
     return fed_policy_takes(policy, proof) ? proof : S2S_PROOF_NONE;
 }
@@ -66,7 +66,7 @@ void fed_outside_head(fed_conn *c, const s2s_head *h)
     if (c->state == FED_CONN_HEAD) fed_conn_enter(c, FED_CONN_OPENING);
     bool fresh = !h->after_sasl && h->from.len > 0;
     if (fresh) c->proof = S2S_PROOF_NONE;
-    if (fresh) c->proof = shown(c, &h->from);
+    if (fresh) c->proof = fed_outside_shown(c, &h->from);
     if (fresh && c->proof == S2S_PROOF_NONE && fed_inquiry_may_help(c, &h->from) &&
         fed_inquiry_begin(c, &h->from, inquired))
         return;
@@ -80,7 +80,7 @@ void fed_outside_auth(fed_conn *c, const s2s_domain *from)
     const fed_config *config = c->f->config;
     bool ours = fed_config_local(config, &who) != NULL || fed_config_under_local(config, &who);
     bool ok = !ours && fed_config_policy(config, &who)->allow;
-    c->auth_proof = ok ? shown(c, &who) : S2S_PROOF_NONE;
+    c->auth_proof = ok ? fed_outside_shown(c, &who) : S2S_PROOF_NONE;
     ok = c->auth_proof != S2S_PROOF_NONE;
     s2s_stream_answer_auth(c->s, ok, ok ? NULL : "invalid-authzid");
 }
@@ -96,9 +96,13 @@ static const char *judge_result(const fed_conn *c, const s2s_event *ev, s2s_proo
     const fed_policy *policy = fed_config_policy(config, &ev->from);
     if (!policy->allow) return "policy-violation";
     if (fed_policy_tls(policy) == S2S_TLS_REQUIRED && !c->in_tls) return "policy-violation";
-    *proof = shown(c, &ev->from); /* dialback without dialback (XEP-0344) */
+    bool ours = c->role == S2S_INITIATING; /* and goes both ways: with that domain too? */
+    if (ours && policy->bidi == FED_BIDI_NO) return "policy-violation";
+    *proof = fed_outside_shown(c, &ev->from); /* dialback without dialback (XEP-0344) */
     if (*proof != S2S_PROOF_NONE) return "";
-    return (policy->proofs & FED_PROOF_DIALBACK) == 0 ? "policy-violation" : NULL;
+    bool by_key = (policy->proofs & FED_PROOF_DIALBACK) != 0;
+    if (ours && policy->bidi != FED_BIDI_YES) by_key = false;
+    return by_key ? NULL : "policy-violation";
 }
 
 void fed_outside_prove(fed_conn *c, const s2s_event *ev)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "fed/back.h"
 #include "fed/conn.h"
 #include "fed/deaf.h"
 #include "fed/hold.h"
@@ -85,6 +86,7 @@ fed_pair *fed_pair_get(fed *f, const s2s_domain *from, const s2s_domain *to)
 
 void fed_pair_free(fed_pair *p)
 {
+    S2S_ASSERT(p->back == NULL);
     fed_timer_clear(&p->f->timers, &p->timer);
     fed_table_take(&p->f->pairs, &p->node);
     fed_chain_take(&p->hook);
@@ -242,6 +244,7 @@ void fed_pair_hurry(fed_pair *p, uint64_t until, s2s_err why)
 static s2s_err no_hope(fed_pair *p)
 {
     if (p->target->server != NULL || p->state > FED_PAIR_WAITING) return S2S_E_OK;
+    if (fed_back_link(p) != NULL) return S2S_E_OK;
     if (fed_backoff_holds(&p->backoff, p->f->now)) return p->why;
     return fed_target_hopeless(p->target);
 }
@@ -262,10 +265,16 @@ void fed_pair_put_back(fed_pair *p, fed_item *item)
     fed_queue_put_front(&p->queue, item);
 }
 
+/* A refusal elsewhere is no reason not to take the way back. */
+static bool may_go(const fed_pair *p)
+{
+    return !fed_backoff_holds(&p->backoff, p->f->now) || fed_back_link(p) != NULL;
+}
+
 void fed_pair_go(fed_pair *p)
 {
     if (p->queue.stanzas == 0) return;
-    if (p->state == FED_PAIR_IDLE && !fed_backoff_holds(&p->backoff, p->f->now)) {
+    if (p->state == FED_PAIR_IDLE && may_go(p)) {
         pair_enter(p, FED_PAIR_WAITING);
         fed_target_want(p->target);
     } else if (p->state == FED_PAIR_OPEN && !p->held) {
@@ -354,6 +363,8 @@ static bool may_stall(const fed_pair *p, const fed_conn *c)
 {
     if (c->stalled_on != NULL || fed_conn_ending(c)) return false;
     if (c->side == FED_INSIDE && c->n_feeds != 1) return false;
+    if (c->role == S2S_INITIATING && (c->side == FED_INSIDE || s2s_stream_waits(c->s)))
+        return false; /* or answers would not be read */
     const fed_pair *back = fed_pair_find(p->f, &p->to, &p->from);
     return back == NULL || back->state != FED_PAIR_ASKED;
 }

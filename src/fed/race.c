@@ -1,6 +1,7 @@
 /* race.c - see race.h. */
 #include "fed/race.h"
 
+#include "fed/back.h"
 #include "fed/conn.h"
 #include "fed/link.h"
 #include "fed/link_priv.h"
@@ -84,6 +85,9 @@ static bool may_join(const fed_link *l, const fed_plan_step *dial, const fed_lin
     if (!fed_addr_eq(&host->endpoint, &dial->addr) || !fed_link_usable(host)) return false;
     if (host->pairs.n + l->pairs.n > l->f->config->limits.pairs_per_stream) return false;
     if (!s2s_stream_offers_dialback_errors(host->conn->s)) return false;
+    /* What is believed there comes back there. */
+    if (s2s_stream_bidi(host->conn->s) && !fed_back_believes(host->conn, &l->target->domain))
+        return false;
     const fed_policy *policy = fed_config_policy(l->f->config, &l->target->domain);
     if (!host->conn->in_tls)
         return !dial->dane.tls && policy->tls != S2S_TLS_REQUIRED &&

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "fed/admit.h"
+#include "fed/back.h"
 #include "fed/conn.h"
 #include "fed/inquiry.h"
 #include "fed/pair.h"
 #include "fed/route.h"
 #include "fed/say.h"
+#include "fed/settle.h"
 #include "fed/target.h"
 #include "fed/turn.h"
 #include "fed/verify.h"
@@ -48,7 +50,8 @@ void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bo
                          .offer_dialback = dialback,
                          .offer_sm = offers_sm(c),
                          .max_bytes = (uint32_t)most_bytes(c, as),
-                         .idle_seconds = limits->idle_ms / 1000};
+                         .idle_seconds = limits->idle_ms / 1000,
+                         .offer_bidi = c->in_tls && fed_back_offers(c, &c->theirs)};
     s2s_stream_answer(c->s, &answer);
 }
 
@@ -83,11 +86,10 @@ static s2s_proof proof_of(fed_conn *c, const s2s_event *ev)
     return ev->proof == S2S_PROOF_CERTIFICATE && by != S2S_PROOF_NONE ? by : ev->proof;
 }
 
-static void pair_open(fed_conn *c, const s2s_event *ev)
+void fed_receive_feed(fed_conn *c, const s2s_domain *from, const s2s_domain *to, s2s_proof proof)
 {
-    fed_pair *p = fed_pair_get(c->f, &ev->from, &ev->to);
-    s2s_proof proof = proof_of(c, ev);
-    fed_say_pair_open(c->f, c, &ev->from, &ev->to, proof);
+    fed_pair *p = fed_pair_get(c->f, from, to);
+    fed_say_pair_open(c->f, c, from, to, proof);
     if (p == NULL || !feed(c, p)) {
         fed_conn_close(c, S2S_E_RESOURCE, (s2s_span){NULL, 0});
         return;
@@ -95,16 +97,25 @@ static void pair_open(fed_conn *c, const s2s_event *ev)
     if (c->state != FED_CONN_OPEN && !fed_conn_ending(c)) fed_conn_enter(c, FED_CONN_OPEN);
     if (c->side == FED_INSIDE) return;
     p->proof = proof;
-    if (c->theirs.len == 0) c->theirs = ev->from;
-    c->rate = fed_config_policy(c->f->config, &ev->from)->rate;
-    fed_target *t = fed_target_find(c->f, &ev->from);
+    if (c->theirs.len == 0) c->theirs = *from;
+    c->rate = fed_config_policy(c->f->config, from)->rate;
+    fed_target *t = fed_target_find(c->f, from);
     if (t != NULL) fed_target_proved(t);
+}
+
+static void pair_open(fed_conn *c, const s2s_event *ev)
+{
+    s2s_domain from = ev->from, to = ev->to;
+    s2s_proof proof = proof_of(c, ev);
+    fed_receive_feed(c, &from, &to, proof);
+    if (c->role == S2S_RECEIVING) fed_back_sends(c, &from, &to, proof);
 }
 
 void fed_receive_ended(fed_conn *c)
 {
     fed_conn_unstall(c);
     fed_verify_drop_all(c);
+    fed_back_ended(c);
     for (size_t i = 0; i < c->n_feeds; i++) {
         c->feeds[i]->sources--;
         fed_pair_loosen(c->feeds[i]);
@@ -153,6 +164,9 @@ void fed_receive_event(fed_conn *c, const s2s_event *ev)
             fed_inside_prove(c, ev);
         return;
     case S2S_EV_CHECK_KEY: check_key(c, ev); return;
+    case S2S_EV_ACKED:
+        if (c->link != NULL) fed_settle_acked(c->link, ev->count); /* of what went back on it */
+        return;
     case S2S_EV_PAIR_OPEN: pair_open(c, ev); return;
     case S2S_EV_STANZA:
         c->stanzas_in++;
@@ -168,7 +182,6 @@ void fed_receive_event(fed_conn *c, const s2s_event *ev)
     case S2S_EV_MAKE_KEY:
     case S2S_EV_PAIR_REFUSED:
     case S2S_EV_VERIFY_ANSWER:
-    case S2S_EV_ACKED:
     case S2S_EV_RESUMED:
     case S2S_EV_NOTE:
     case S2S_EV_CLOSED:

@@ -1,4 +1,4 @@
-/* receive.h - what accepted connections say: outside (outside.c) and inside (inside.c).
+/* receive.h - what accepted connections say, and with bidi those we made: outside (outside.c) and inside (inside.c).
  * For:    answering heads, EXTERNAL, dialback keys; handing proved stanzas to route.c.
  * Never:  dials; decides where a stanza goes.
  * Owner:  plain functions on a connection.                                  */
@@ -10,6 +10,12 @@
 void fed_receive_event(fed_conn *c,
                        const s2s_event *ev); /* any event that is not common to both roles */
 void fed_receive_ended(fed_conn *c);         /* its pairs, checks and stalls are let go */
+
+/* Their stanzas of that pair are welcome on c; it ends when there is no memory. */
+void fed_receive_feed(fed_conn *c, const s2s_domain *from, const s2s_domain *to, s2s_proof proof);
+
+/* Outside: what its certificate proves it to be that domain by; NONE: nothing that policy takes. */
+s2s_proof fed_outside_shown(const fed_conn *c, const s2s_domain *from);
 
 /* One per side. */
 void fed_outside_head(fed_conn *c, const s2s_head *head);

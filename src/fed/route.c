@@ -134,7 +134,7 @@ static s2s_err may_leave(const fed_pair *p, const s2s_stanza *st)
  * domains and never speak for them; who is not a stranger speaks for one of ours. */
 static void assert_proved(const fed_conn *c, const fed_pair *p)
 {
-    S2S_ASSERT(s2s_stream_pair_open(c->s, &p->from, &p->to));
+    S2S_ASSERT(s2s_stream_takes(c->s, &p->from, &p->to));
     S2S_ASSERT((p->from_local != NULL) == (c->side == FED_INSIDE));
     S2S_ASSERT(c->side == FED_INSIDE || p->to_local != NULL);
 }

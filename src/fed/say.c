@@ -201,6 +201,7 @@ void fed_say_link_state(const fed_link *k, const char *was, const char *is)
     put_addr(&l, "endpoint", &k->endpoint);
     put(&l, "was", was);
     put(&l, "is", is);
+    if (k->back) put(&l, "back", "yes");
     if (k->conn != NULL) put_tls(&l, k->conn);
     end(&l);
 }

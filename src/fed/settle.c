@@ -47,12 +47,22 @@ static void ask_if_owed(fed_link *l)
     if (s2s_stream_unasked(l->conn->s) > 0 || again) ask(l);
 }
 
+/* The first of the flight goes. */
+static void take_uncounted(fed_link *l)
+{
+    if (l->uncounted > 0) l->uncounted--;
+}
+
 static void confirm(fed_link *l, fed_conn *c)
 {
-    if (l->flight.stanzas == 0 || is_managed(c)) return;
+    bool managed = is_managed(c);
+    if (l->flight.stanzas == 0 || (managed && l->uncounted == 0)) return;
     uint64_t acked = l->f->world->acked(l->f->w, c->io);
-    for (fed_item *item; (item = fed_queue_peek(&l->flight)) != NULL && item->end <= acked;)
+    for (fed_item *item; (item = fed_queue_peek(&l->flight)) != NULL && item->end <= acked;) {
+        if (managed && l->uncounted == 0) break;
+        take_uncounted(l);
         fed_route_written(l->f, fed_queue_take(&l->flight));
+    }
     l->confirm_at = l->flight.bytes + CONFIRM_EACH;
     if (l->flight.stanzas == 0) fed_chain_take(&l->flying);
 }
@@ -62,6 +72,7 @@ void fed_settle_sent(fed_link *l, fed_item *item)
     fed_queue one;
     fed_queue_init(&one, 0, &l->f->total);
     item->end = s2s_stream_out_total(l->conn->s);
+    if (!is_managed(l->conn)) l->uncounted++;
     fed_queue_put_front(&one, item);
     fed_queue_append(&l->flight, &one); /* caps do not apply: it was let in long ago */
     if (l->flying.on == NULL) fed_chain_add(&l->f->flying, &l->flying);
@@ -77,6 +88,8 @@ void fed_settle_sent(fed_link *l, fed_item *item)
 
 void fed_settle_acked(fed_link *l, uint32_t n)
 {
+    for (; n > 0 && l->uncounted > 0; l->uncounted--) /* older than what has arrived */
+        fed_route_written(l->f, fed_queue_take(&l->flight));
     for (; n > 0; n--) {
         S2S_ASSERT(l->flight.stanzas > 0); /* the stream counts what is here */
         fed_route_acked(l->f, fed_queue_take(&l->flight));
@@ -120,8 +133,9 @@ static void give_back(fed *f, fed_item *item)
 
 static bool goes_on(fed_link *l, const fed_conn *c, fed_item *item)
 {
-    return is_managed(c) ? fed_route_unacked(l->f, item, l->target)
-                         : fed_route_in_doubt(l->f, item, l->target);
+    bool counted = is_managed(c) && item->number > l->uncounted;
+    return counted ? fed_route_unacked(l->f, item, l->target)
+                   : fed_route_in_doubt(l->f, item, l->target);
 }
 
 /* What goes on is put to the front of its pair's queue, the last one first. */

@@ -64,6 +64,7 @@ void fed_each_conn(const fed *f, void (*each)(void *ctx, const fed_conn_view *v)
             .tls = c->in_tls ? &c->tls : NULL,
             .direct = c->direct,
             .peer_proof = c->proof,
+            .bidi = s2s_stream_bidi(c->s),
             .pairs = s2s_stream_pairs(c->s),
             .stanzas_in = c->stanzas_in,
             .stanzas_out = c->stanzas_out,
@@ -175,6 +176,8 @@ static void view_server(const fed_target *t, fed_server_view *v)
     };
     if (t->endpoint.family != 0) fed_addr_print(&t->endpoint, v->endpoint);
     for (const fed_hook *h = t->links.first; h != NULL; h = h->next)
+        add_link(FED_OF(const fed_link, hook, h), v);
+    for (const fed_hook *h = t->backs.first; h != NULL; h = h->next)
         add_link(FED_OF(const fed_link, hook, h), v);
     add_queues(t, v);
 }

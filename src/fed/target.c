@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fed/back.h"
 #include "fed/link.h"
 #include "fed/pair.h"
 #include "fed/say.h"
@@ -80,6 +81,8 @@ void fed_target_free(fed_target *t)
     fed_timer_clear(&f->timers, &t->timer);
     while (t->links.first != NULL)
         fed_link_free(FED_OF(fed_link, hook, t->links.first));
+    while (t->backs.first != NULL)
+        fed_link_free(FED_OF(fed_link, hook, t->backs.first));
     fed_session_forget(t);
     fed_chain_take(&t->guest);
     fed_chain_take(&t->wanted);
@@ -105,15 +108,15 @@ static uint64_t forget_at(const fed_target *t)
 
 bool fed_target_needed(const fed_target *t)
 {
-    return t->server != NULL || t->links.n > 0 || t->checks.n > 0 || t->pairs > 0 ||
-           t->host != NULL || t->wanted.on != NULL || forget_at(t) > t->f->now;
+    return t->server != NULL || t->links.n > 0 || t->backs.n > 0 || t->checks.n > 0 ||
+           t->pairs > 0 || t->host != NULL || t->wanted.on != NULL || forget_at(t) > t->f->now;
 }
 
 /* ---- states ---- */
 
 static fed_target_state state_of(const fed_target *t)
 {
-    if (t->host != NULL) return FED_TARGET_UP;
+    if (t->host != NULL || t->backs.n > 0) return FED_TARGET_UP;
     for (fed_hook *h = t->links.first; h != NULL; h = h->next) {
         const fed_link *l = FED_OF(const fed_link, hook, h);
         if (l->state == FED_LINK_UP) return FED_TARGET_UP;
@@ -185,12 +188,13 @@ static fed_link *link_for_pair(const fed_target *t, const fed_pair *p)
                                                                                      : NULL;
 }
 
-/* The authoritative server is found by the sender's domain: another domain's link will not do. */
-static fed_link *link_for_check(const fed_target *t)
+/* The authoritative server is found by the sender's domain: another domain's link will not do, nor the connection on
+ * which the key came (XEP-0288 2.2). */
+static fed_link *link_for_check(const fed_target *t, const fed_check *k)
 {
     for (fed_hook *h = t->links.first; h != NULL; h = h->next) {
         fed_link *l = FED_OF(fed_link, hook, h);
-        if (fed_link_usable(l)) return l;
+        if (fed_link_usable(l) && l->conn != k->conn) return l;
     }
     return NULL;
 }
@@ -200,13 +204,15 @@ static void give(fed_target *t)
     for (fed_hook *h = t->waiting.first, *next; h != NULL; h = next) {
         next = h->next;
         fed_pair *p = FED_OF(fed_pair, hook, h);
+        if (fed_back_give(p)) continue;
         fed_link *l = link_for_pair(t, p);
         if (l != NULL) fed_link_add_pair(l, p);
     }
     for (fed_hook *h = t->checks.first, *next; h != NULL; h = next) {
         next = h->next;
-        fed_link *l = link_for_check(t);
-        if (l != NULL) fed_link_add_check(l, FED_OF(fed_check, on_target, h));
+        fed_check *k = FED_OF(fed_check, on_target, h);
+        fed_link *l = link_for_check(t, k);
+        if (l != NULL) fed_link_add_check(l, k);
     }
 }
 
@@ -308,9 +314,9 @@ void fed_target_failed(fed_target *t, s2s_err why)
 void fed_target_dropped(fed_target *t, fed_link *l, s2s_err why)
 {
     bool flapped = t->f->now - l->up_at < t->f->config->limits.backoff_max_ms;
-    if (flapped && l->failures > t->backoff.failures) t->backoff.failures = l->failures;
+    if (flapped && !l->back && l->failures > t->backoff.failures) t->backoff.failures = l->failures;
     bool ours = why == S2S_E_IDLE || why == S2S_E_SHUTDOWN;
-    if (!ours && (flapped || why != S2S_E_PEER_CLOSED)) fall_back(t, why);
+    if (!l->back && !ours && (flapped || why != S2S_E_PEER_CLOSED)) fall_back(t, why);
     fed_target_show(t);
     fed_target_want(t);
 }

@@ -7,7 +7,7 @@
  *   fed_target  whom we dial: a remote domain, or a local server      links*, waiting pairs*, waiting checks*
  *   fed_link    one way there: a plan, then a connection (a trunk when the target is a local server)
  *               pairs*, stanzas in flight, checks*
- *   fed_conn    one connection and its stream: of a link, or accepted
+ *   fed_conn    one connection and its stream: of a link, or accepted (with bidi both: the way back is a link too)
  *   fed_pair    (from, to): its queue, the link that carries it
  *   fed_check   a dialback key of an accepted connection that is being verified
  *   fed_admit   an address that connects to us                                          */
@@ -59,16 +59,19 @@ struct fed_pair {
     fed_backoff backoff; /* after a refusal */
     bool alone;          /* refused on a shared link: wants one of its own, once */
     bool was_alone;
-    fed_hook round;    /* on link->round while OPEN with something to send */
-    bool held;         /* OPEN on a trunk, but its `from` is under question there (hold.c) */
-    bool in_turn;      /* of the round: its share was added */
-    size_t deficit;    /* bytes it may send in this turn */
-    fed_chain stalled; /* accepted connections that are paused until the queue is shorter */
-    unsigned sources;  /* accepted streams on which it is proved */
-    s2s_proof proof;   /* of the outside leg, the last one */
-    s2s_err why;       /* last failure */
-    uint64_t stanzas;  /* accepted */
-    fed_hook loose;    /* on f->loose_pairs: look whether anybody still needs it */
+    fed_hook round; /* on link->round while OPEN with something to send */
+    bool held;      /* OPEN on a trunk, but its `from` is under question there (hold.c) */
+    bool in_turn;   /* of the round: its share was added */
+    size_t deficit; /* bytes it may send in this turn */
+    fed_link *
+        back; /* of a pair that others send us: the link on its connection that carries its reverse (back.h) */
+    s2s_proof back_proof; /* how it was proved there */
+    fed_chain stalled;    /* accepted connections that are paused until the queue is shorter */
+    unsigned sources;     /* streams on which it is proved to us */
+    s2s_proof proof;      /* of the outside leg, the last one */
+    s2s_err why;          /* last failure */
+    uint64_t stanzas;     /* accepted */
+    fed_hook loose;       /* on f->loose_pairs: look whether anybody still needs it */
 };
 
 /* ---- target ---- */
@@ -90,6 +93,7 @@ struct fed_target {
     fed_backoff backoff;
     fed_timer timer;    /* end of backoff; then when it may be forgotten */
     fed_chain links;    /* by link->hook */
+    fed_chain backs;    /* by link->hook: on connections it made */
     fed_link *dialling; /* the one whose plan runs; one at a time */
     fed_link
         *host; /* another domain's link that serves this one too (XEP-0220 2.6.2); NULL: none */
@@ -131,7 +135,7 @@ typedef struct fed_attempt {
 struct fed_link {
     fed *f;
     fed_target *target;
-    fed_hook hook; /* on target->links */
+    fed_hook hook; /* on target->links, or target->backs */
     fed_link_state state;
     fed_node at;         /* in f->hosts while UP, outside; by endpoint */
     s2s_domain from, to; /* of the stream header */
@@ -145,6 +149,8 @@ struct fed_link {
     fed_timer stagger;   /* the next one may begin */
     uint64_t next_at;    /* ms */
     fed_attempt retry;   /* when `again` */
+    bool
+        back; /* the way back on a connection which the target made (back.h): no plan, always UP, asks nothing */
     bool exclusive;   /* made for a pair that was refused elsewhere: shares nobody's connection */
     bool in_external; /* EXTERNAL may be under way: a peer that closes now may dislike just that */
     bool again;       /* the same endpoint once more, without EXTERNAL or in full */
@@ -157,6 +163,8 @@ struct fed_link {
     fed_queue flight;  /* handed to the stream, fate unknown; in order of `end` */
     fed_hook flying;   /* on f->flying while flight is not empty */
     uint64_t asked_at; /* ms: <r/> was written last */
+    uint32_t
+        uncounted; /* the first of flight, which the peer does not count: sent before it asked for XEP-0198 */
     size_t confirm_at; /* bytes of flight at which the kernel is asked before the sweep does */
     fed_chain checks;  /* by check->on_target */
     fed_chain guests;  /* other targets it serves, by target->guest */
@@ -222,7 +230,7 @@ struct fed_conn {
     bool resting;          /* since then nothing came or went, and it holds no more than it must */
     uint64_t half_since;   /* 0: nothing half read */
     uint64_t unsent_since; /* 0: nothing to send */
-    /* accepted connections */
+    /* accepted connections, and with bidi those we made */
     fed_admit *admit;
     const fed_server *server; /* inside: whose; NULL: not known yet */
     fed_tally *tally;         /* XEP-0198: what is not taken yet; NULL: nothing came under it */
@@ -235,7 +243,7 @@ struct fed_conn {
     uint64_t rate;        /* bytes per second, 0: any */
     uint64_t rate_at;     /* ms by which what was read is paid for */
     /* connections we made */
-    fed_link *link; /* NULL: accepted, or the link is through with it */
+    fed_link *link; /* NULL: the link is through with it. Accepted: the way back, NULL: none */
     fed_hook race;  /* on link->racing until it has answered */
     fed_attempt attempt;
     uint64_t stanzas_in, stanzas_out;

@@ -39,6 +39,7 @@ _Static_assert(S2S_EXPECT_COUNT <= 32, "states are bits of a uint32_t");
 
 /* Sets of states. ANY: those of the role in which the peer is read. */
 #define READING  (S(EXPECT_FEATURES) | S(EXPECT_SASL) | S(EXPECT_DIALBACK))
+#define BACK     (S(EXPECT_DIALBACK) | S(EXPECT_CLOSE))
 #define PROVING  (S(EXPECT_STARTTLS) | S(EXPECT_PROOF) | S(EXPECT_RESPONSE))
 #define SASL     (S(EXPECT_PROOF) | S(EXPECT_RESPONSE))
 #define DIALBACK (S(EXPECT_STARTTLS) | S(EXPECT_PROOF) | S(EXPECT_STANZA))

@@ -110,10 +110,9 @@ void s2s_head_ready(s2s_stream *s, const s2s_input *in)
 
 /* ---- features ---- */
 
-/* What we use, and what may say "required" without meaning it for us (leftovers of XEP-0198, 0288). */
-static const char *const known_features[] = {S2S_NS_TLS,        S2S_NS_SASL,
-                                             S2S_NS_DB_FEATURE, S2S_NS_SM,
-                                             "urn:xmpp:sm:2",   "urn:xmpp:features:bidi",
+/* What we use, and what may say "required" without meaning it for us (leftovers of XEP-0198). */
+static const char *const known_features[] = {S2S_NS_TLS,   S2S_NS_SASL,     S2S_NS_DB_FEATURE,
+                                             S2S_NS_SM,    "urn:xmpp:sm:2", S2S_NS_BIDI_FEATURE,
                                              S2S_NS_LIMITS};
 
 static bool is_known_feature(s2s_span ns)
@@ -134,6 +133,7 @@ void s2s_features_read(s2s_stream *s, const s2s_xml_item *item)
         s2s_tls_read_feature(f, child);
         s2s_sasl_read_feature(f, child);
         s2s_dialback_read_feature(f, child);
+        s2s_bidi_read_feature(f, child);
         s2s_sm_read_feature(f, child);
         s2s_limits_read_feature(f, child);
         if (child->depth == 1) foreign = !is_known_feature(child->ns);
@@ -157,6 +157,7 @@ static void write_features(s2s_stream *s)
     if (s->in_tls || s->tls != S2S_TLS_REQUIRED) {
         s2s_sasl_write_feature(s);
         s2s_dialback_write_feature(s);
+        s2s_bidi_write_feature(s);
         s2s_sm_write_feature(s);
         s2s_limits_write_feature(s);
     }

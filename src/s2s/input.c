@@ -13,19 +13,18 @@ static uint64_t facts_receiving(const s2s_stream *s)
 {
     /* Once a pair is asked or proved, neither TLS nor SASL may begin: both would start the stream
      * anew under the feet of what is pending. */
-    bool fresh = s->pairs.count == 0;
+    bool fresh = s->theirs->count == 0;
     return fact(!s->in_tls && s->tls != S2S_TLS_NONE && fresh, S2S_HAS(TLS_OFFERED)) |
            fact(s->in_tls && s->offer_external && !s->after_sasl && fresh,
                 S2S_HAS(EXTERNAL_OFFERED)) |
+           fact(s->in_tls && s->offer_bidi && !s->after_sasl && fresh, S2S_HAS(BIDI_OFFERED)) |
            fact(s->sasl_failures >= S2S_SASL_TRIES, S2S_HAS(SASL_SPENT)) |
-           fact(s->offer_sm, S2S_HAS(SM_OFFERED)) |
-           fact(s->pairs.count < s->pairs.max, S2S_HAS(PAIR_ROOM)) |
-           fact(s->pairs.states[S2S_PAIR_OPEN] > 0, S2S_HAS(ANY_PROOF));
+           fact(s->offer_sm, S2S_HAS(SM_OFFERED));
 }
 
 static uint64_t facts_initiating(const s2s_stream *s)
 {
-    unsigned idle = s->pairs.states[S2S_PAIR_WANTED] + s->pairs.states[S2S_PAIR_GONE];
+    unsigned idle = s->ours->states[S2S_PAIR_WANTED] + s->ours->states[S2S_PAIR_GONE];
     bool external =
         s->features.external && s->config.try_external && !s->after_sasl && !s->sasl_failed;
     return fact(s->tls != S2S_TLS_NONE, S2S_HAS(TLS_WANTED)) |
@@ -34,7 +33,8 @@ static uint64_t facts_initiating(const s2s_stream *s)
            fact(s->features.unknown_required, S2S_HAS(UNKNOWN_REQUIRED)) |
            fact(external, S2S_HAS(EXTERNAL_OFFERED)) | fact(s->challenged, S2S_HAS(CHALLENGED)) |
            fact(s->config.allow_dialback && s->dialback_declared, S2S_HAS(DIALBACK_POSSIBLE)) |
-           fact(s->pairs.count > idle, S2S_HAS(PAIRS_BUSY)) |
+           fact(s->features.bidi && s->config.try_bidi && !s->bidi, S2S_HAS(BIDI_OFFERED)) |
+           fact(s->ours->count > idle || s2s_pairs_count(s->theirs) > 0, S2S_HAS(PAIRS_BUSY)) |
            fact(s->n_sent > 0, S2S_HAS(VERIFY_BUSY)) |
            fact(s->sm.state == S2S_SM_ASKED, S2S_HAS(SM_ASKED)) |
            fact(s->sm.state == S2S_SM_RESUMING, S2S_HAS(SM_RESUMING));
@@ -45,6 +45,10 @@ uint64_t s2s_facts(const s2s_stream *s)
     uint64_t own = s->config.role == S2S_INITIATING ? facts_initiating(s) : facts_receiving(s);
     return own | fact(s->in_tls, S2S_HAS(IN_TLS)) | fact(s->sm.state == S2S_SM_ON, S2S_HAS(SM_ON)) |
            fact(s->tls == S2S_TLS_REQUIRED && !s->in_tls, S2S_HAS(TLS_DEMANDED)) |
+           fact(s->bidi, S2S_HAS(BIDI)) |
+           fact(s2s_pairs_in(s->theirs, S2S_PAIR_OPEN) > 0, S2S_HAS(ANY_PROOF)) |
+           fact(s2s_pairs_count(s->ours) + s2s_pairs_count(s->theirs) < s->config.max_pairs,
+                S2S_HAS(PAIR_ROOM)) |
            fact(!s2s_only_space(s2s_buf_span(&s->in)), S2S_HAS(BYTES_BEHIND)) |
            fact(s->head.version_1, S2S_HAS(VERSION_1)) | fact(s->after_sasl, S2S_HAS(AFTER_SASL)) |
            fact(s->unsolicited + 1 >= S2S_UNSOLICITED_MAX, S2S_HAS(ANSWERS_SPENT));
@@ -97,6 +101,7 @@ static const struct {
     {S2S_NS_SM, "failed", S2S_BRINGS_SM_FAILED},
     {S2S_NS_SM, "resume", S2S_BRINGS_SM_RESUME},
     {S2S_NS_SM, "resumed", S2S_BRINGS_SM_RESUMED},
+    {S2S_NS_BIDI, "bidi", S2S_BRINGS_BIDI},
 };
 
 static const char *const own_namespaces[] = {S2S_NS_SERVER, S2S_NS_DIALBACK, S2S_NS_STREAMS,

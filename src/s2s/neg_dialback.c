@@ -78,7 +78,7 @@ static void read_answer(s2s_stream *s, s2s_input *in, bool verify)
         if (in->question != NULL) in->facts |= S2S_HAS(ANSWER_OURS);
         return;
     }
-    in->pair = s2s_pairs_find(&s->pairs, &in->to.domain, &in->from.domain);
+    in->pair = s2s_pairs_find(s->ours, &in->to.domain, &in->from.domain);
     if (in->pair == NULL || in->pair->owed == 0) return;
     in->facts |= in->pair->state == S2S_PAIR_ASKED ? S2S_HAS(ANSWER_OURS) : S2S_HAS(ANSWER_LATE);
 }
@@ -89,7 +89,7 @@ static void read_request(s2s_stream *s, s2s_input *in, bool verify)
     bool id_fits = !verify || (in->id.len > 0 && in->id.len <= S2S_JID_PART_MAX);
     if (in->key.len > 0 && in->key.len <= S2S_KEY_MAX && id_fits) in->facts |= S2S_HAS(KEY_FITS);
     if (verify) return;
-    in->pair = s2s_pairs_find(&s->pairs, &in->from.domain, &in->to.domain);
+    in->pair = s2s_pairs_find(s->theirs, &in->from.domain, &in->to.domain);
     if (in->pair == NULL) return;
     if (in->pair->state == S2S_PAIR_OPEN) in->facts |= S2S_HAS(PAIR_OPEN);
     if (in->pair->state == S2S_PAIR_ASKED) in->facts |= S2S_HAS(PAIR_ASKED);
@@ -124,12 +124,12 @@ void s2s_dialback_unsolicited(s2s_stream *s, const s2s_input *in)
 
 /* ---- pairs, initiating ---- */
 
-void s2s_pair_opened(s2s_stream *s, s2s_pair *pair, s2s_proof proof)
+void s2s_pair_opened(s2s_stream *s, s2s_pairs *of, s2s_pair *pair, s2s_proof proof)
 {
     pair->proof = proof;
-    s2s_pair_enter(&s->pairs, pair, S2S_PAIR_OPEN);
-    s2s_pair_owe(&s->pairs, pair, S2S_EV_PAIR_OPEN);
-    if (s->config.role == S2S_INITIATING) s2s_sm_want(s);
+    s2s_pair_enter(of, pair, S2S_PAIR_OPEN);
+    s2s_pair_owe(of, pair, S2S_EV_PAIR_OPEN);
+    if (of == s->ours && s->config.role == S2S_INITIATING) s2s_sm_want(s);
     if (!s->limits_open) s2s_xml_set_limits(s->xml, &s->config.open);
     s->limits_open = true;
 }
@@ -138,8 +138,8 @@ void s2s_pair_refused(s2s_stream *s, s2s_pair *pair, s2s_err err, const char *co
 {
     pair->err = err;
     pair->cond = cond;
-    s2s_pair_enter(&s->pairs, pair, S2S_PAIR_GONE);
-    s2s_pair_owe(&s->pairs, pair, S2S_EV_PAIR_REFUSED);
+    s2s_pair_enter(s->ours, pair, S2S_PAIR_GONE);
+    s2s_pair_owe(s->ours, pair, S2S_EV_PAIR_REFUSED);
 }
 
 static bool is_head_pair(const s2s_stream *s, const s2s_pair *pair)
@@ -168,15 +168,15 @@ static void pump_questions(s2s_stream *s)
  * waits for answers before SASL, nothing new is asked meanwhile. */
 void s2s_pairs_pump(s2s_stream *s)
 {
-    if (s->pairs.states[S2S_PAIR_WANTED] > 0) {
-        s2s_pair *head = s2s_pairs_find(&s->pairs, &s->config.from, &s->config.to);
+    if (s->ours->states[S2S_PAIR_WANTED] > 0) {
+        s2s_pair *head = s2s_pairs_find(s->ours, &s->config.from, &s->config.to);
         if (head != NULL && head->state == S2S_PAIR_WANTED) {
             pump_pair(s, head);
             if (s->expect != S2S_EXPECT_DIALBACK || head->state == S2S_PAIR_WANTED) return;
         }
     }
-    if (s->pairs.states[S2S_PAIR_WANTED] > 0)
-        for (s2s_pair *p = s->pairs.first; p != NULL && s->expect == S2S_EXPECT_DIALBACK;
+    if (s->ours->states[S2S_PAIR_WANTED] > 0)
+        for (s2s_pair *p = s->ours->first; p != NULL && s->expect == S2S_EXPECT_DIALBACK;
              p = p->next)
             if (p->state == S2S_PAIR_WANTED) pump_pair(s, p);
     pump_questions(s);
@@ -192,28 +192,28 @@ s2s_err s2s_stream_want_pair(s2s_stream *s, const s2s_domain *from, const s2s_do
     s2s_pair *pair;
     S2S_ASSERT(s->config.role == S2S_INITIATING);
     if (is_ending(s)) return S2S_E_PEER_CLOSED;
-    s2s_err err = s2s_pairs_get(&s->pairs, from, to, &pair);
+    s2s_err err = s2s_pairs_get(s->ours, from, to, &pair);
     if (err != S2S_E_OK) return err;
     if (pair->state == S2S_PAIR_GONE && pair->due == S2S_EV_NONE)
-        s2s_pair_enter(&s->pairs, pair, S2S_PAIR_WANTED);
+        s2s_pair_enter(s->ours, pair, S2S_PAIR_WANTED);
     if (s->expect == S2S_EXPECT_DIALBACK) s2s_pairs_pump(s);
     return S2S_E_OK;
 }
 
 void s2s_stream_drop_pair(s2s_stream *s, const s2s_domain *from, const s2s_domain *to)
 {
-    s2s_pair *pair = s2s_pairs_find(&s->pairs, from, to);
+    s2s_pair *pair = s2s_pairs_find(s->ours, from, to);
     if (pair == NULL || pair->state == S2S_PAIR_OPEN) return;
-    s2s_pair_drop_due(&s->pairs, pair);
-    s2s_pair_enter(&s->pairs, pair, S2S_PAIR_GONE);
-    s2s_pair_release(&s->pairs, pair); /* stays while its answer may come: that one is no attack */
+    s2s_pair_drop_due(s->ours, pair);
+    s2s_pair_enter(s->ours, pair, S2S_PAIR_GONE);
+    s2s_pair_release(s->ours, pair); /* stays while its answer may come: that one is no attack */
     if (s->expect == S2S_EXPECT_DIALBACK) s2s_pairs_pump(s);
 }
 
 void s2s_dialback_make_key(s2s_stream *s, const s2s_input *in)
 {
-    s2s_pair_enter(&s->pairs, in->pair, S2S_PAIR_KEY);
-    s2s_pair_owe(&s->pairs, in->pair, S2S_EV_MAKE_KEY);
+    s2s_pair_enter(s->ours, in->pair, S2S_PAIR_KEY);
+    s2s_pair_owe(s->ours, in->pair, S2S_EV_MAKE_KEY);
 }
 
 void s2s_dialback_no_proof(s2s_stream *s, const s2s_input *in)
@@ -224,7 +224,7 @@ void s2s_dialback_no_proof(s2s_stream *s, const s2s_input *in)
 void s2s_stream_give_key(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span key)
 {
     s2s_input in = {.brings = S2S_BRINGS_KEY, .key = key};
-    in.pair = s2s_pairs_find(&s->pairs, from, to);
+    in.pair = s2s_pairs_find(s->ours, from, to);
     if (in.pair == NULL || in.pair->state != S2S_PAIR_KEY || in.pair->due != S2S_EV_NONE) return;
     if (s->expect == S2S_EXPECT_DIALBACK) s2s_handshake_step(s, &in);
 }
@@ -232,7 +232,7 @@ void s2s_stream_give_key(s2s_stream *s, const s2s_domain *from, const s2s_domain
 void s2s_dialback_send_key(s2s_stream *s, const s2s_input *in)
 {
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
-    s2s_pair_enter(&s->pairs, in->pair, S2S_PAIR_ASKED);
+    s2s_pair_enter(s->ours, in->pair, S2S_PAIR_ASKED);
     in->pair->owed++;
     s2s_dialback_put_pair(s, "result", &in->pair->from, &in->pair->to);
     s2s_out_text(s, ">");
@@ -244,7 +244,7 @@ void s2s_dialback_take_result(s2s_stream *s, const s2s_input *in)
 {
     in->pair->owed--;
     switch (in->verdict) {
-    case S2S_VALID: s2s_pair_opened(s, in->pair, S2S_PROOF_DIALBACK); return;
+    case S2S_VALID: s2s_pair_opened(s, s->ours, in->pair, S2S_PROOF_DIALBACK); return;
     case S2S_INVALID: s2s_pair_refused(s, in->pair, S2S_E_DIALBACK_INVALID, NULL); return;
     case S2S_ERROR: s2s_pair_refused(s, in->pair, S2S_E_DIALBACK_ERROR, in->cond); return;
     }
@@ -254,7 +254,7 @@ void s2s_dialback_take_result(s2s_stream *s, const s2s_input *in)
 void s2s_dialback_forget(s2s_stream *s, const s2s_input *in)
 {
     in->pair->owed--;
-    s2s_pair_release(&s->pairs, in->pair);
+    s2s_pair_release(s->ours, in->pair);
     s2s_stream_note(s, S2S_E_DIALBACK_TIMEOUT);
 }
 

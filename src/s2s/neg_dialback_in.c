@@ -23,6 +23,11 @@ static void put_result(s2s_stream *s, const s2s_pair *pair, s2s_verdict verdict,
     put_verdict(s, "result", verdict, cond);
 }
 
+void s2s_dialback_put_valid(s2s_stream *s, const s2s_pair *pair)
+{
+    put_result(s, pair, S2S_VALID, NULL);
+}
+
 /* Refusals name the addresses as the peer spelt them: only so it finds its question again. */
 static void refuse_result(s2s_stream *s, const s2s_input *in, const char *cond)
 {
@@ -67,12 +72,12 @@ void s2s_dialback_ask_prove(s2s_stream *s, const s2s_input *in)
 {
     s2s_pair *pair;
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
-    s2s_err err = s2s_pairs_get(&s->pairs, &in->from.domain, &in->to.domain, &pair);
+    s2s_err err = s2s_pairs_get(s->theirs, &in->from.domain, &in->to.domain, &pair);
     if (err != S2S_E_OK) {
         s2s_stream_die(s, err);
         return;
     }
-    s2s_pair_enter(&s->pairs, pair, S2S_PAIR_ASKED);
+    s2s_pair_enter(s->theirs, pair, S2S_PAIR_ASKED);
     s2s_event *ev = s2s_stream_tell(s, S2S_EV_PROVE);
     ev->from = in->from.domain;
     ev->to = in->to.domain;
@@ -103,10 +108,10 @@ void s2s_stream_answer_result(s2s_stream *s, const s2s_domain *from, const s2s_d
     s2s_input in = {.brings = verdict_word(v), .cond = cond, .proof = proof};
     S2S_ASSERT(v != S2S_ERROR || cond != NULL);
     S2S_ASSERT(v != S2S_VALID || proof != S2S_PROOF_NONE);
-    in.pair = s2s_pairs_find(&s->pairs, from, to);
+    in.pair = s2s_pairs_find(s->theirs, from, to);
     if (in.pair == NULL || !s2s_stream_can_write(s)) return;
     if (in.pair->state == S2S_PAIR_ASKED) in.facts |= S2S_HAS(PAIR_ASKED);
-    if (s->pairs.count > 1) in.facts |= S2S_HAS(OTHER_PAIRS);
+    if (s->theirs->count > 1) in.facts |= S2S_HAS(OTHER_PAIRS);
     s2s_handshake_step(s, &in);
 }
 
@@ -114,14 +119,14 @@ void s2s_dialback_open(s2s_stream *s, const s2s_input *in)
 {
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
     put_result(s, in->pair, S2S_VALID, NULL);
-    s2s_pair_opened(s, in->pair, in->proof);
+    s2s_pair_opened(s, s->theirs, in->pair, in->proof);
 }
 
 static void refuse_pair(s2s_stream *s, const s2s_input *in, s2s_verdict v)
 {
     put_result(s, in->pair, v, in->cond);
-    s2s_pair_enter(&s->pairs, in->pair, S2S_PAIR_GONE);
-    s2s_pair_release(&s->pairs, in->pair);
+    s2s_pair_enter(s->theirs, in->pair, S2S_PAIR_GONE);
+    s2s_pair_release(s->theirs, in->pair);
 }
 
 void s2s_dialback_deny(s2s_stream *s, const s2s_input *in)

@@ -31,7 +31,7 @@ static void write_identity(s2s_stream *s, const char *end_tag)
 
 void s2s_sasl_send_auth(s2s_stream *s, const s2s_input *in)
 {
-    s2s_pair_enter(&s->pairs, in->pair, S2S_PAIR_SASL);
+    s2s_pair_enter(s->ours, in->pair, S2S_PAIR_SASL);
     s->challenged = false;
     s2s_out_text(s, "<auth xmlns='" S2S_NS_SASL "' mechanism='EXTERNAL'>");
     write_identity(s, "</auth>");
@@ -62,7 +62,7 @@ void s2s_sasl_begin(s2s_stream *s, const s2s_input *in)
 
 static s2s_pair *pair_in_sasl(const s2s_stream *s)
 {
-    s2s_pair *pair = s2s_pairs_find(&s->pairs, &s->config.from, &s->config.to);
+    s2s_pair *pair = s2s_pairs_find(s->ours, &s->config.from, &s->config.to);
     return pair != NULL && pair->state == S2S_PAIR_SASL ? pair : NULL;
 }
 
@@ -71,7 +71,7 @@ void s2s_sasl_open_pair(s2s_stream *s, const s2s_input *in)
 {
     (void)in;
     s2s_pair *pair = pair_in_sasl(s); /* NULL: dropped meanwhile */
-    if (pair != NULL) s2s_pair_opened(s, pair, S2S_PROOF_CERTIFICATE);
+    if (pair != NULL) s2s_pair_opened(s, s->ours, pair, S2S_PROOF_CERTIFICATE);
 }
 
 /* Dialback takes over on the same stream where it can: state WANTED is asked on at once. */
@@ -84,7 +84,7 @@ void s2s_sasl_take_failure(s2s_stream *s, const s2s_input *in)
     s->sasl_failed = true;
     if (pair == NULL) return;
     if (s->config.allow_dialback && s->dialback_declared) {
-        s2s_pair_enter(&s->pairs, pair, S2S_PAIR_WANTED);
+        s2s_pair_enter(s->ours, pair, S2S_PAIR_WANTED);
         s2s_event *ev = s2s_stream_tell(s, S2S_EV_NOTE);
         ev->err = S2S_E_SASL_FAILED;
         ev->from = pair->from;
@@ -145,13 +145,13 @@ void s2s_sasl_send_success(s2s_stream *s, const s2s_input *in)
 {
     (void)in;
     s2s_pair *pair;
-    s2s_err err = s2s_pairs_get(&s->pairs, &s->authzid, &s->as, &pair);
+    s2s_err err = s2s_pairs_get(s->theirs, &s->authzid, &s->as, &pair);
     if (err != S2S_E_OK) {
         s2s_stream_die(s, err);
         return;
     }
     s2s_out_text(s, "<success xmlns='" S2S_NS_SASL "'/>");
-    s2s_pair_opened(s, pair, S2S_PROOF_CERTIFICATE);
+    s2s_pair_opened(s, s->theirs, pair, S2S_PROOF_CERTIFICATE);
     begin(s);
 }
 

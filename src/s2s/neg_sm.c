@@ -76,7 +76,9 @@ static void send_enable(s2s_stream *s)
 {
     restart_counts(s, 0, 0);
     s->sm.state = S2S_SM_ASKED;
-    s2s_out_text(s, "<enable xmlns='" S2S_NS_SM "' resume='true'/>");
+    /* Of what came back and is not taken yet the peer would send us a second copy when it is gone on with. */
+    s2s_out_text(s, s->bidi ? "<enable xmlns='" S2S_NS_SM "'/>"
+                            : "<enable xmlns='" S2S_NS_SM "' resume='true'/>");
 }
 
 static void send_resume(s2s_stream *s)
@@ -96,7 +98,7 @@ static void send_resume(s2s_stream *s)
 void s2s_sm_want(s2s_stream *s)
 {
     if (!s->config.try_sm || !s->features.sm || s->sm.state != S2S_SM_OFF || s->sm.sent > 0) return;
-    if (s->sm.before != NULL)
+    if (s->sm.before != NULL && !s->bidi)
         send_resume(s);
     else
         send_enable(s);
@@ -115,7 +117,7 @@ void s2s_sm_begin(s2s_stream *s, const s2s_input *in)
     s->sm.state = S2S_SM_ON;
     s->sm.got = 0;
     if (!read_count(s2s_attr_find(in->item, NULL, "max"), &facts.seconds)) facts.seconds = 0;
-    if (resumable && !keep_session(&facts, &s->sm.own)) s2s_stream_die(s, S2S_E_NOMEM);
+    if (resumable && !s->bidi && !keep_session(&facts, &s->sm.own)) s2s_stream_die(s, S2S_E_NOMEM);
 }
 
 void s2s_sm_give_up(s2s_stream *s, const s2s_input *in)

@@ -64,6 +64,8 @@ void s2s_tls_begin(s2s_stream *s, const s2s_input *in)
     s->dialback_declared = false;
     s->dialback_errors = false;
     s->external_offered = false;
+    s->bidi = false;
+    s->offer_bidi = false;
     s->unsolicited = 0;
     s->sasl_failures = 0;
     if (s->config.role == S2S_RECEIVING) s->tls = S2S_TLS_REQUIRED; /* till the next answer */

@@ -35,14 +35,24 @@ static s2s_pair *find(const s2s_pairs *p, uint32_t hash, const s2s_domain *from,
     return pair;
 }
 
+unsigned s2s_pairs_in(const s2s_pairs *p, s2s_pair_state state)
+{
+    return p != NULL ? p->states[state] : 0;
+}
+
+unsigned s2s_pairs_count(const s2s_pairs *p)
+{
+    return p != NULL ? p->count : 0;
+}
+
 s2s_pair *s2s_pairs_find(const s2s_pairs *p, const s2s_domain *from, const s2s_domain *to)
 {
-    return p->count == 0 ? NULL : find(p, hash_of(p, from, to), from, to);
+    return s2s_pairs_count(p) == 0 ? NULL : find(p, hash_of(p, from, to), from, to);
 }
 
 bool s2s_pairs_prove(const s2s_pairs *p, const s2s_domain *from)
 {
-    for (const s2s_pair *pair = p->first; pair != NULL; pair = pair->next)
+    for (const s2s_pair *pair = p != NULL ? p->first : NULL; pair != NULL; pair = pair->next)
         if (pair->state == S2S_PAIR_OPEN && s2s_domain_eq(&pair->from, from)) return true;
     return false;
 }
@@ -51,7 +61,7 @@ bool s2s_pairs_prove(const s2s_pairs *p, const s2s_domain *from)
 static s2s_err grow(s2s_pairs *p)
 {
     if (p->count < p->n_buckets) return S2S_E_OK;
-    size_t n = p->n_buckets == 0 ? FIRST_BUCKETS : 2 * p->n_buckets;
+    unsigned n = p->n_buckets == 0 ? FIRST_BUCKETS : 2 * p->n_buckets;
     s2s_pair **buckets = calloc(n, sizeof *buckets);
     if (buckets == NULL) return S2S_E_NOMEM;
     for (s2s_pair *pair = p->first; pair != NULL; pair = pair->next) {
@@ -114,7 +124,7 @@ void s2s_pair_owe(s2s_pairs *p, s2s_pair *pair, s2s_event_kind due)
 
 s2s_pair *s2s_pairs_take_due(s2s_pairs *p)
 {
-    s2s_pair *pair = p->due_first;
+    s2s_pair *pair = p != NULL ? p->due_first : NULL;
     if (pair == NULL) return NULL;
     p->due_first = pair->due_next;
     if (p->due_first == NULL) p->due_last = NULL;

@@ -36,11 +36,11 @@ typedef struct s2s_pair {
 
 typedef struct s2s_pairs {
     s2s_pair **buckets;
-    size_t n_buckets; /* 0 or a power of two */
+    unsigned n_buckets; /* 0 or a power of two */
     unsigned count;
     unsigned max;
-    unsigned states[S2S_PAIR_OPEN + 1]; /* how many are in each state */
     uint32_t seed;
+    unsigned states[S2S_PAIR_OPEN + 1]; /* how many are in each state */
     s2s_pair *first;
     s2s_pair *last;
     s2s_pair *due_first;
@@ -49,6 +49,10 @@ typedef struct s2s_pairs {
 
 void s2s_pairs_init(s2s_pairs *p, unsigned max, uint32_t seed);
 void s2s_pairs_fini(s2s_pairs *p); /* empties it; it may be used again */
+
+/* How many are in that state, and in all. NULL: there are none, here and for finding, proving and events due. */
+unsigned s2s_pairs_in(const s2s_pairs *p, s2s_pair_state state);
+unsigned s2s_pairs_count(const s2s_pairs *p);
 
 s2s_pair *s2s_pairs_find(const s2s_pairs *p, const s2s_domain *from, const s2s_domain *to);
 /* Lends the pair, made in state GONE when it is not there. S2S_E_PAIR_LIMIT, S2S_E_NOMEM */

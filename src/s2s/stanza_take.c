@@ -17,10 +17,10 @@ static bool has_domain(s2s_err err)
 
 static void read_pair(s2s_stream *s, s2s_input *in)
 {
-    in->pair = s2s_pairs_find(&s->pairs, &in->from.domain, &in->to.domain);
+    in->pair = s2s_pairs_find(s->theirs, &in->from.domain, &in->to.domain);
     if (in->pair != NULL && in->pair->state == S2S_PAIR_OPEN)
         in->facts |= S2S_HAS(PAIR_OPEN) | S2S_HAS(FROM_PROVED);
-    else if (s2s_pairs_prove(&s->pairs, &in->from.domain))
+    else if (s2s_pairs_prove(s->theirs, &in->from.domain))
         in->facts |= S2S_HAS(FROM_PROVED);
 }
 
@@ -54,7 +54,7 @@ static void read_attributes(s2s_input *in)
 void s2s_stanza_read(s2s_stream *s, s2s_input *in)
 {
     in->kind = kind_of(in->item->name);
-    if (s->config.role != S2S_RECEIVING) return;
+    if (s->config.role != S2S_RECEIVING && !s->bidi) return;
     read_attributes(in);
     s2s_err from_err = s2s_jid_parse(in->raw_from, &in->from);
     in->to_err = s2s_jid_parse(in->raw_to, &in->to);

@@ -59,8 +59,9 @@ s2s_stream *s2s_stream_new(const s2s_stream_config *config)
     s2s_buf_init(&s->stanza, 0);
     s2s_buf_init(&s->address, 0);
     /* The peer does not know where the stream lies, so it cannot choose domains that collide. */
-    s2s_pairs_init(&s->pairs, config->max_pairs,
-                   (uint32_t)((uintptr_t)s >> 4) * UINT32_C(2654435761));
+    uint32_t seed = (uint32_t)((uintptr_t)s >> 4) * UINT32_C(2654435761);
+    s2s_pairs_init(&s->natural, config->max_pairs, seed);
+    *(config->role == S2S_INITIATING ? &s->ours : &s->theirs) = &s->natural;
     s->config.resume = NULL;
     s->xml = s2s_xml_new(&config->preauth);
     if (s->xml != NULL) begin(s);
@@ -76,7 +77,8 @@ void s2s_stream_free(s2s_stream *s)
     if (s == NULL) return;
     s2s_questions_free(s);
     s2s_sm_fini(s);
-    s2s_pairs_fini(&s->pairs);
+    s2s_bidi_fini(s);
+    s2s_pairs_fini(&s->natural);
     s2s_xml_free(s->xml);
     s2s_buf_fini(&s->address);
     s2s_buf_fini(&s->stanza);
@@ -221,11 +223,17 @@ uint64_t s2s_stream_out_total(const s2s_stream *s)
     return s->out_total;
 }
 
+/* A receiving stream whose peer has yet to begin anew after SASL waits with what it has to send. */
+static bool may_send_now(const s2s_stream *s)
+{
+    bool initiating = s->config.role == S2S_INITIATING;
+    return s->expect == (initiating ? S2S_EXPECT_DIALBACK : S2S_EXPECT_STANZA) &&
+           s->sm.state != S2S_SM_RESUMING;
+}
+
 s2s_err s2s_stream_send(s2s_stream *s, const s2s_domain *from, const s2s_domain *to, s2s_span bytes)
 {
-    if (s->expect != S2S_EXPECT_DIALBACK || !s2s_stream_pair_open(s, from, to) ||
-        s->sm.state == S2S_SM_RESUMING)
-        return S2S_E_NOT_PROVED;
+    if (!may_send_now(s) || !s2s_stream_sends(s, from, to)) return S2S_E_NOT_PROVED;
     S2S_ASSERT(s->in_tls || s->tls != S2S_TLS_REQUIRED);
     if (s2s_buf_span(&s->out).len + bytes.len > s->config.max_out) return S2S_E_FULL;
     s2s_err err = s2s_buf_put(&s->out, bytes);
@@ -250,10 +258,13 @@ void s2s_stream_note(s2s_stream *s, s2s_err err)
     s2s_stream_tell(s, S2S_EV_NOTE)->err = err;
 }
 
-/* An event of a pair; a pair nobody needs any more goes with it. */
-static void tell_pair(s2s_stream *s, s2s_pair *pair)
+/* An event of a pair; a pair nobody needs any more goes with it. False: none is due. */
+static bool tell_pair(s2s_stream *s, s2s_pairs *of)
 {
+    s2s_pair *pair = s2s_pairs_take_due(of);
+    if (pair == NULL) return false;
     s->event = (s2s_event){.kind = pair->due,
+                           .theirs = of == s->theirs,
                            .err = pair->err,
                            .from = pair->from,
                            .to = pair->to,
@@ -261,7 +272,8 @@ static void tell_pair(s2s_stream *s, s2s_pair *pair)
                            .cond = s2s_span_of(pair->cond)};
     pair->due = S2S_EV_NONE;
     if (s->event.kind == S2S_EV_MAKE_KEY) s->event.id = s2s_stream_id(s);
-    if (s->event.kind == S2S_EV_PAIR_REFUSED) s2s_pair_release(&s->pairs, pair);
+    if (s->event.kind == S2S_EV_PAIR_REFUSED) s2s_pair_release(of, pair);
+    return true;
 }
 
 /* Fills s->event with what is due, in the order it came about. */
@@ -277,11 +289,7 @@ static bool take_event(s2s_stream *s)
         return true;
     }
     bool held = s->sm.state == S2S_SM_RESUMING; /* what is open cannot be used yet */
-    s2s_pair *pair = held ? NULL : s2s_pairs_take_due(&s->pairs);
-    if (pair != NULL) {
-        tell_pair(s, pair);
-        return true;
-    }
+    if (!held && (tell_pair(s, s->ours) || tell_pair(s, s->theirs))) return true;
     if (s->dead_due) {
         s->dead_due = false;
         s->event = (s2s_event){
@@ -349,7 +357,8 @@ void s2s_stream_die_text(s2s_stream *s, s2s_err err, s2s_span text)
     s->expect = S2S_DEAD;
     s->event_due = false;
     s->ready_due = false;
-    s2s_pairs_drop_due(&s->pairs);
+    s2s_pairs_drop_due(s->ours);
+    s2s_pairs_drop_due(s->theirs);
     s2s_buf_clear(&s->in);
     s->dead_due = true;
     s->dead_err = err;
@@ -435,6 +444,7 @@ void s2s_stream_answer(s2s_stream *s, const s2s_answer *answer)
     s->offer_sm = answer->offer_sm;
     s->max_bytes = answer->max_bytes;
     s->idle_seconds = answer->idle_seconds;
+    s->offer_bidi = answer->offer_bidi;
     say(s, S2S_BRINGS_ANSWER);
 }
 
@@ -455,15 +465,36 @@ bool s2s_stream_half_stanza(const s2s_stream *s)
     return !is_over(s) && (s2s_xml_in_element(s->xml) || s2s_buf_span(&s->in).len > 0);
 }
 
+bool s2s_stream_waits(const s2s_stream *s)
+{
+    return s->n_sent > 0 || s2s_pairs_in(s->ours, S2S_PAIR_ASKED) > 0 ||
+           s2s_pairs_in(s->ours, S2S_PAIR_SASL) > 0;
+}
+
 unsigned s2s_stream_pairs(const s2s_stream *s)
 {
-    return s->pairs.states[S2S_PAIR_OPEN];
+    return s2s_pairs_in(&s->natural, S2S_PAIR_OPEN);
+}
+
+static bool is_open(const s2s_pairs *of, const s2s_domain *from, const s2s_domain *to)
+{
+    const s2s_pair *pair = s2s_pairs_find(of, from, to);
+    return pair != NULL && pair->state == S2S_PAIR_OPEN;
+}
+
+bool s2s_stream_sends(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to)
+{
+    return is_open(s->ours, from, to);
+}
+
+bool s2s_stream_takes(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to)
+{
+    return is_open(s->theirs, from, to);
 }
 
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to)
 {
-    const s2s_pair *pair = s2s_pairs_find(&s->pairs, from, to);
-    return pair != NULL && pair->state == S2S_PAIR_OPEN;
+    return is_open(&s->natural, from, to);
 }
 
 bool s2s_stream_offers_dialback_errors(const s2s_stream *s)

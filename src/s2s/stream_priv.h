@@ -13,6 +13,8 @@
 #define S2S_NS_SERVER        "jabber:server"
 #define S2S_NS_DIALBACK      "jabber:server:dialback"
 #define S2S_NS_DB_FEATURE    "urn:xmpp:features:dialback"
+#define S2S_NS_BIDI_FEATURE  "urn:xmpp:features:bidi"
+#define S2S_NS_BIDI          "urn:xmpp:bidi"
 #define S2S_NS_TLS           "urn:ietf:params:xml:ns:xmpp-tls"
 #define S2S_NS_SASL          "urn:ietf:params:xml:ns:xmpp-sasl"
 #define S2S_NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
@@ -54,6 +56,7 @@ typedef struct s2s_features {
     bool sm;
     uint32_t max_bytes;    /* XEP-0478; 0: not said */
     uint32_t idle_seconds; /* the same */
+    bool bidi;
     bool unknown_required;
 } s2s_features;
 
@@ -95,6 +98,7 @@ struct s2s_stream {
     bool restart_due; /* the parser starts anew before the next byte */
     bool skip_space;  /* white space of the old stream may still come */
     bool limits_open;
+    bool bidi; /* stanzas go both ways (XEP-0288): said by the initiating side, after an offer */
 
     /* events */
     s2s_event event; /* lent to the caller, or about to be */
@@ -125,6 +129,7 @@ struct s2s_stream {
     bool offer_sm;
     uint32_t max_bytes;
     uint32_t idle_seconds;
+    bool offer_bidi;
     s2s_domain authzid;
     unsigned sasl_failures;
 
@@ -143,7 +148,9 @@ struct s2s_stream {
     s2s_sm sm;
     uint32_t peer_max_bytes; /* of its features; 0: not said */
     uint32_t peer_idle_seconds;
-    s2s_pairs pairs;
+    s2s_pairs natural; /* of the direction in which the connection was made */
+    s2s_pairs *ours;   /* whose stanzas we send; receiving: NULL without bidi */
+    s2s_pairs *theirs; /* whose stanzas come to us; initiating: NULL without bidi */
 };
 
 /* What came, seen once: which word of the tables it is and the facts it states. */
@@ -262,7 +269,7 @@ void s2s_dialback_put(s2s_stream *s, const char *name, s2s_span from, s2s_span t
 void s2s_dialback_put_pair(s2s_stream *s, const char *name, const s2s_domain *from,
                            const s2s_domain *to);
 void s2s_pairs_pump(s2s_stream *s); /* asks what the handshake now allows to ask */
-void s2s_pair_opened(s2s_stream *s, s2s_pair *pair, s2s_proof proof);
+void s2s_pair_opened(s2s_stream *s, s2s_pairs *of, s2s_pair *pair, s2s_proof proof);
 void s2s_pair_refused(s2s_stream *s, s2s_pair *pair, s2s_err err, const char *cond);
 void s2s_questions_free(s2s_stream *s);
 void s2s_dialback_unsolicited(s2s_stream *s, const s2s_input *in);
@@ -276,6 +283,7 @@ void s2s_dialback_take_verify(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_ask_prove(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_repeat(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_open(s2s_stream *s, const s2s_input *in);
+void s2s_dialback_put_valid(s2s_stream *s, const s2s_pair *pair);
 void s2s_dialback_deny(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_deny_last(s2s_stream *s, const s2s_input *in);
 void s2s_dialback_fail(s2s_stream *s, const s2s_input *in);
@@ -314,6 +322,12 @@ void s2s_sm_count_wrong(s2s_stream *s, const s2s_input *in);
 void s2s_limits_read_feature(s2s_features *f, const s2s_xml_child *child);
 void s2s_limits_keep(s2s_stream *s); /* features were read */
 void s2s_limits_write_feature(s2s_stream *s);
+/* ---- neg_bidi.c ---- */
+void s2s_bidi_read_feature(s2s_features *f, const s2s_xml_child *child);
+void s2s_bidi_write_feature(s2s_stream *s);
+void s2s_bidi_fini(s2s_stream *s);
+void s2s_bidi_ask(s2s_stream *s, const s2s_input *in);
+void s2s_bidi_take(s2s_stream *s, const s2s_input *in);
 
 /* ---- stanza_take.c ---- */
 void s2s_stanza_read(s2s_stream *s, s2s_input *in); /* STANZA: facts */

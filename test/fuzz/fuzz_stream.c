@@ -2,7 +2,8 @@
  * For:    the promises of the stream, whatever comes and however it is cut.
  * Input:  three bytes of choices (letters in the corpus, so that it can be read), then what the peer
  *         sends. 0x01 and a letter is a word of our caller; 0x01 is no XML character otherwise.
- *         byte 0: bit 0 role; bits 1-2 TLS level, or direct TLS; bits 3-4 how far a canned beginning goes
+ *         byte 0: bit 0 role; bits 1-2 TLS level, or direct TLS; bits 3-4 how far a canned beginning goes;
+ *                 bit 5 unset (capital letters): stanzas may go both ways
  *         byte 1: how the caller answers   byte 2: how the bytes are cut                      */
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ typedef struct scene {
     s2s_role role;
     s2s_tls_level level;
     bool direct; /* TLS comes first */
+    bool bidi;   /* offered, and asked for where it is offered */
     uint8_t choice;
     uint32_t cuts;
     uint64_t sent;
@@ -91,6 +93,7 @@ static void check_clear(const scene *sc)
     if (sc->level != S2S_TLS_REQUIRED) return;
     S2S_ASSERT(!says(&sc->clear, ">k3y<") && !says(&sc->clear, ">th3ir<"));
     S2S_ASSERT(!says(&sc->clear, "<auth") && !says(&sc->clear, "<response"));
+    S2S_ASSERT(!says(&sc->clear, "<bidi "));
     S2S_ASSERT(!says(&sc->clear, "type='valid'") && !says(&sc->clear, "<success"));
 }
 
@@ -113,12 +116,12 @@ static void take_out(scene *sc)
 static void check_stanza(scene *sc, const s2s_event *ev)
 {
     const s2s_stanza *st = ev->stanza;
-    S2S_ASSERT(sc->role == S2S_RECEIVING);
+    S2S_ASSERT(sc->role == S2S_RECEIVING || s2s_stream_bidi(sc->stream));
     S2S_ASSERT(s2s_domain_eq(&st->from_domain, &ev->from));
     S2S_ASSERT(st->bytes.len <= s2s_xml_limits_open.stanza);
     if (ev->kind == S2S_EV_STANZA_REFUSED) return;
     S2S_ASSERT(s2s_domain_eq(&st->to_domain, &ev->to));
-    S2S_ASSERT(s2s_stream_pair_open(sc->stream, &ev->from, &ev->to));
+    S2S_ASSERT(s2s_stream_takes(sc->stream, &ev->from, &ev->to));
     if (sc->again == NULL || !s2s_domain_eq(&ev->from, &sc->a)) return;
     if (!s2s_domain_eq(&ev->to, &sc->b)) return;
 
@@ -143,7 +146,8 @@ static void answer_head(scene *sc)
                          .offer_dialback = (sc->choice & 2) != 0,
                          .offer_sm = (sc->choice & 0x40) != 0,
                          .max_bytes = (sc->choice & 0x80) != 0 ? 20000 : 0,
-                         .idle_seconds = (sc->choice & 0x80) != 0 ? 60 : 0};
+                         .idle_seconds = (sc->choice & 0x80) != 0 ? 60 : 0,
+                         .offer_bidi = sc->bidi};
     if (sc->role == S2S_RECEIVING) s2s_stream_answer(sc->stream, &answer);
 }
 
@@ -178,7 +182,11 @@ static void answer_event(scene *sc, const s2s_event *ev)
         S2S_ASSERT(!clear);
         s2s_stream_answer_verify(s, &ev->from, &ev->to, ev->id, verdict, "item-not-found");
         return;
-    case S2S_EV_PAIR_OPEN: S2S_ASSERT(!clear && ev->proof != S2S_PROOF_NONE); return;
+    case S2S_EV_PAIR_OPEN:
+        S2S_ASSERT(!clear && ev->proof != S2S_PROOF_NONE);
+        S2S_ASSERT(ev->theirs ? s2s_stream_takes(s, &ev->from, &ev->to)
+                              : s2s_stream_sends(s, &ev->from, &ev->to));
+        return;
     case S2S_EV_STANZA:
     case S2S_EV_STANZA_REFUSED:
         check_stanza(sc, ev);
@@ -213,6 +221,16 @@ static void walk(scene *sc)
 
 /* ---- what goes into it ---- */
 
+/* Only what was agreed on under TLS, and only the reverse of what is proved. */
+static void open_back(scene *sc)
+{
+    s2s_stream *s = sc->stream;
+    bool proved = s2s_stream_bidi(s) && s2s_stream_pair_open(s, &sc->a, &sc->b);
+    s2s_err err = s2s_stream_open_back(s, &sc->b, &sc->a, S2S_PROOF_CERTIFICATE);
+    S2S_ASSERT(!s2s_stream_bidi(s) || (sc->bidi && s2s_stream_in_tls(s)));
+    S2S_ASSERT((err == S2S_E_OK) == proved || err == S2S_E_PAIR_LIMIT);
+}
+
 static void do_word(scene *sc, uint8_t letter)
 {
     s2s_stream *s = sc->stream;
@@ -246,6 +264,14 @@ static void do_word(scene *sc, uint8_t letter)
         break;
     case 'A': s2s_stream_tell_taken(s); break;
     case 'l': s2s_stream_keep_alive(s); break;
+    case 'b': open_back(sc); break;
+    case 'S':
+        if (s2s_stream_send(s, &sc->b, &sc->a, S2S_LIT("<message from='b'/>")) == S2S_E_OK)
+            sc->stanzas_out++;
+        break;
+    case 'V':
+        s2s_stream_answer_result(s, &sc->b, &sc->a, S2S_VALID, NULL, S2S_PROOF_DIALBACK);
+        break;
     case 't': s2s_stream_tls_done(s); break;
     case 'h':
         if (!initiating) s2s_stream_hello(s);
@@ -318,11 +344,13 @@ static void begin(scene *sc, unsigned depth)
         feed(sc, S2S_LIT("<stream:features><starttls " XMLNS_TLS "/></stream:features>"));
     if (starttls && sc->role == S2S_INITIATING) feed(sc, S2S_LIT("<proceed " XMLNS_TLS "/>"));
     if (starttls) feed(sc, s2s_span_of(head));
+    if (depth > 1 && sc->bidi && sc->role == S2S_RECEIVING)
+        feed(sc, S2S_LIT("<bidi xmlns='urn:xmpp:bidi'/>"));
     if (depth > 1 && sc->role == S2S_RECEIVING)
         feed(sc, S2S_LIT("<db:result from='a.example' to='b.example'>k</db:result>"));
     if (depth > 1 && sc->role == S2S_INITIATING)
         feed(sc, S2S_LIT("<stream:features><dialback xmlns='urn:xmpp:features:dialback'><errors/>"
-                         "</dialback></stream:features>"));
+                         "</dialback><bidi xmlns='urn:xmpp:features:bidi'/></stream:features>"));
     sc->choice = choice;
 }
 
@@ -352,6 +380,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     scene sc = {.role = data[0] & 1 ? S2S_RECEIVING : S2S_INITIATING,
                 .level = levels[data[0] >> 1 & 3],
                 .direct = (data[0] >> 1 & 3) == 3,
+                .bidi = (data[0] & 0x20) == 0,
                 .choice = data[1],
                 .cuts = data[2],
                 .a = domain("a.example"),
@@ -363,6 +392,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     c.to = sc.b;
     c.tls = sc.level;
     c.direct_tls = sc.direct;
+    c.try_bidi = sc.bidi;
     c.try_external = (sc.choice & 1) != 0;
     c.try_sm = (sc.choice & 0x40) != 0;
     s2s_resumable before = {.id = S2S_LIT("old'"), .sent = 7, .acked = UINT32_MAX};

@@ -11,7 +11,7 @@ import re
 import burst
 from lab import until
 from proxy import binary, unbalanced
-from stage import (BAD_POSH, BEHIND, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY,
+from stage import (BAD_POSH, BEHIND, BIDI, BIDI_LOCAL, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY,
                    POSH, REMOTE, SHUT, domain_of)
 from traffic import Flow, judge
 
@@ -264,6 +264,52 @@ async def bad_posh(stage):
     expect(met, "the log does not say that there was no document")
 
 
+# -- both ways on one connection (XEP-0288) --------------------------------------------------------
+
+async def expect_one_both_ways(stage, local, role):
+    """All that went between local and BIDI's domain went over one connection, made in that role."""
+    both = {"side": "outside", "ours": local, "theirs": domain_of(BIDI)}
+    links = stage.proxy.links(**both)
+    expect(len(links) == 1, f"{len(links)} outside connections between the two: {links}")
+    one = links[0]
+    expect(one["role"] == role and one["bidi"], f"it is {one['role']}, bidi {one['bidi']}")
+    expect(one["stanzas_in"] >= 4 and one["stanzas_out"] >= 4, f"{one['stanzas_in']} in, {one['stanzas_out']} out")
+    return [f"{one['stanzas_in']} stanzas in and {one['stanzas_out']} out on one connection"]
+
+
+@case("bidi: Prosody outside answers on the connection that Causeway made", 90)
+async def bidi_out(stage):
+    await stage.up("hq1", BIDI)
+    local, far = await stage.user("alice@alpha.example"), await stage.user("ann@" + domain_of(BIDI))
+    await talk(local, far, 60)
+    await talk(far, local, 61)
+    return await expect_one_both_ways(stage, "alpha.example", "initiating")
+
+
+@case("bidi: Causeway answers on the connection that Prosody outside made", 90)
+async def bidi_in(stage):
+    await stage.up("hq1", BIDI)
+    local, far = await stage.user("alice@beta.example"), await stage.user("ann@" + domain_of(BIDI))
+    await talk(far, local, 62)
+    await talk(local, far, 63)
+    return await expect_one_both_ways(stage, "beta.example", "receiving")
+
+
+@case("bidi: the local server (Prosody, TLS) gets what is for it on its own connection, without a trunk", 90)
+async def bidi_inside(stage):
+    await stage.up("hq3", "pro-cert")
+    inner, outer = BIDI_LOCAL["hq3"][1][0], domain_of("pro-cert")
+    local, far = await stage.user("alice@" + inner), await stage.user("ann@" + outer)
+    await talk(local, far, 64)
+    await talk(far, local, 65)
+    links = stage.proxy.links(side="inside", server="hq3")
+    carriers = [l for l in links if l["bidi"] and l["stanzas_in"] >= 4 and l["stanzas_out"] >= 4]
+    expect(len(carriers) == 1 and carriers[0]["role"] == "receiving", f"inside connections of hq3: {links}")
+    trunks = stage.lab.hosts["hq3"].connections(5269)
+    expect(not trunks, f"there is a trunk all the same: {trunks}")
+    return [f"{carriers[0]['stanzas_in']} stanzas in and {carriers[0]['stanzas_out']} out on its own connection"]
+
+
 # -- one trunk -------------------------------------------------------------------------------
 
 @case("trunk: 50 remote domains and two local ones cross one TCP connection to Prosody", 120)
@@ -371,6 +417,7 @@ async def settle(stage):
 
 _kill_case("the local server (Prosody)", "hq1", "pro-cert", "hq1")
 _kill_case("a remote server (Prosody, certificate)", "hq1", "pro-cert", "pro-cert")
+_kill_case("a remote server (Prosody, both ways on one connection)", "hq1", BIDI, BIDI)
 _kill_case("a remote server (ejabberd, dialback)", "hq1", "ejb-dial", "ejb-dial")
 _kill_case("the local server (ejabberd)", "hq2", "pro-dial", "hq2")
 

@@ -22,9 +22,9 @@ class Causeway(Server):
     LOG = "output.log"
     INSIDE_NAME = "causeway.inside"     # the SRV target of its inside answers
 
-    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers, secret=None, also={}):
+    def __init__(self, host, domains, servers, dns, ca_file, anchors, peers, secret=None, also={}, tls={}):
         """domains: {domain: (server name, Leaf)}; servers: {name: address}; peers: besides "*"; secret: behind dialback keys;
-        also: {server name: addresses it connects from besides its own}."""
+        also: {server name: addresses it connects from besides its own}; tls: of servers where it is not none."""
         super().__init__(host, domains)
         import yaml
         settings = {
@@ -34,7 +34,7 @@ class Causeway(Server):
             "domains": {d: {"server": s, "certificate": leaf.cert, "key": leaf.key}
                         for d, (s, leaf) in domains.items()},
             "servers": {n: {"attach": "s2s", "address": [a + ":5269"], "trust": [b + "/32" for b in (a, *also.get(n, ()))],
-                            "tls": "none"} for n, a in servers.items()},
+                            "tls": tls.get(n, "none")} for n, a in servers.items()},
             "peers": {"*": {"tls": "encrypt", "proof": ["certificate", "dialback"]}, **peers},
             "dns": {"forward": [dns], "anchor": anchors, "allow_private": ["10.77.2.0/24", "fd77:2::/64"]},
             "tls": {"ca": ca_file},
@@ -92,6 +92,10 @@ class Causeway(Server):
         """(role, whether stream management is on) of each outside connection of the two."""
         return {(l["role"], l["sm"]) for l in self.status()["links"]
                 if l["side"] == "outside" and (l["ours"], l["theirs"]) == (ours, theirs)}
+
+    def links(self, **facts):
+        """Connections of which the status says all of that."""
+        return [l for l in self.status()["links"] if all(l[k] == v for k, v in facts.items())]
 
     def complaints(self):
         """What a sanitizer or an assertion said, if anything."""

@@ -82,14 +82,16 @@ class Prosody(Server):
     LOG = "prosody.log"
     MODULES = ["roster", "saslauth", "tls", "dialback", "disco", "ping", "smacks"]
 
-    def __init__(self, host, domains, users=(), dns=None, **settings):
-        """dns: the resolver's address; settings: global settings added to (or over) ours."""
+    def __init__(self, host, domains, users=(), dns=None, bidi=False, **settings):
+        """dns: the resolver's address; bidi: both ways on one connection; settings: global settings added to (or over)
+        ours."""
         super().__init__(host, domains, users)
         base = {
             "run_as_root": True, "daemonize": False, "pidfile": host.path("prosody.pid"),
             "data_path": host.path("data"), "use_ipv6": True, "interfaces": ["*", "::"],
-            "log": {"debug": host.path(self.LOG)}, "modules_enabled": self.MODULES,
-            "modules_disabled": ["s2s_bidi"],
+            "log": {"debug": host.path(self.LOG)},
+            "modules_enabled": self.MODULES + (["s2s_bidi"] if bidi else []),
+            "modules_disabled": [] if bidi else ["s2s_bidi"],
             "authentication": "internal_plain", "storage": "internal",
             "c2s_require_encryption": False, "allow_unencrypted_plain_auth": True,
             "unbound": {"resolvconf": False, "hoststxt": False, "forward": dns},

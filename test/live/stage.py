@@ -3,7 +3,10 @@
    inside 10.77.1.0/24                 proxy              outside 10.77.2.0/24, fd77:2::/64
    hq1  Prosody   alpha, beta .example ──┤ .5   .5 ├── pro-cert, ejb-cert: trust our CA, want EXTERNAL
    hq2  ejabberd  gamma.example        ──┤ causeway ├── pro-dial, ejb-dial: self-signed, trust another
-   inner  Causeway, for zeta of hq1    ──└──────────┘   CA, so dialback over TLS is all that is left
+   inner  Causeway, for zeta of hq1    ──┤          │   CA, so dialback over TLS is all that is left
+   hq3  Prosody   eta.example          ──┤          │
+   (TLS and mod_s2s_bidi, as pro-bidi)   └──────────┤
+                                                    ├── pro-bidi: as pro-cert; both ways on one connection
                                                     ├── pro-tls, ejb-tls: as -cert; direct TLS at 5270,
                                                     │   which the DNS prefers to STARTTLS at 5269
                                                     ├── many: Prosody with r01 .. r50 .example
@@ -31,6 +34,9 @@ LOCAL = {"hq1": (Prosody, ["alpha.example", "beta.example"]),
 REMOTE = {"pro-cert": (Prosody, "certificate"), "ejb-cert": (Ejabberd, "certificate"),
           "pro-dial": (Prosody, "dialback"), "ejb-dial": (Ejabberd, "dialback")}
 DIRECT = {"pro-tls": Prosody, "ejb-tls": Ejabberd}
+# Stanzas go both ways on one connection with these (mod_s2s_bidi): a remote Prosody, and a local one.
+BIDI = "pro-bidi"
+BIDI_LOCAL = {"hq3": (Prosody, ["eta.example"])}
 # Domains of hq1 that the DNS says are better reached by direct TLS, at this port of the proxy: the common one, its own.
 DIRECT_LOCAL = {"delta.example": 5269, "epsilon.example": 5270}
 # A domain of hq1 too, but between it and the proxy stands another Causeway, on the host `inner`.
@@ -72,6 +78,7 @@ class Stage:
             self._make_remote(name, kind, proof)
         for name, kind in DIRECT.items():
             self._make_remote(name, kind, "certificate", direct=True)
+        self._make_remote(BIDI, Prosody, "certificate", bidi=True)
         self._make_many()
         self.servers["dns"] = Unbound(self.lab.hosts["dns"], self.records, self.zones)
 
@@ -83,7 +90,8 @@ class Stage:
         host("hq1", {"inside": 10})
         host("hq2", {"inside": 11})
         host("inner", {"inside": 12})
-        for i, name in enumerate([*REMOTE, *DIRECT]):
+        host("hq3", {"inside": 13})
+        for i, name in enumerate([*REMOTE, *DIRECT, BIDI]):
             host(name, {"outside": 20 + i})
         host("many", {"outside": 30})
         host(DANE, {"outside": 31})
@@ -128,7 +136,7 @@ class Stage:
 
     def _make_proxy(self):
         proxy = self.lab.hosts["proxy"]
-        domains = {d: (name, self.ca.leaf(d)) for name, (_k, ds) in LOCAL.items() for d in ds}
+        domains = {d: (name, self.ca.leaf(d)) for name, (_k, ds) in {**LOCAL, **BIDI_LOCAL}.items() for d in ds}
         for d in domains:
             self.records += records_for(d, FACE, [], [])
         for d, port in DIRECT_LOCAL.items():
@@ -138,22 +146,27 @@ class Stage:
                          f"{FACE}. 60 IN AAAA {proxy.address6['outside']}"]
         domains[BEHIND] = ("inner", self.ca.leaf(BEHIND))
         self.records += records_for(BEHIND, FACE, [], [])
-        servers = {name: self.lab.hosts[name].address["inside"] for name in [*LOCAL, "inner"]}
+        servers = {name: self.lab.hosts[name].address["inside"] for name in [*LOCAL, *BIDI_LOCAL, "inner"]}
         anchors = proxy.write("anchors", "".join(z.anchor + "\n" for z in self.zones))
         dane = {domain_of(DANE): {"tls": "dane"}} | {d: {"proof": ["certificate", "dane", "dialback"]}
                                                      for d in (MISMATCH, BOGUS, INSECURE)}
         posh = {d: {"proof": ["certificate", "posh"]} for d in (POSH, BAD_POSH)}
         self.proxy = Causeway(proxy, domains, servers, dns=self.dns, ca_file=self.ca.file, anchors=anchors,
-                              peers=dane | posh, secret=SECRET, also={"inner": [servers["hq1"]]})
+                              peers=dane | posh, secret=SECRET, also={"inner": [servers["hq1"]]},
+                              tls={name: "required" for name in BIDI_LOCAL})
         self.servers["inner"] = Inner(self.lab.hosts["inner"], BEHIND, servers["hq1"], self.inside_dns, SECRET)
 
     def _make_locals(self):
-        """Local servers: pointed at the proxy by its own DNS answers, TLS off on the inside leg."""
-        for name, (kind, domains) in LOCAL.items():
+        """Local servers: pointed at the proxy by its own DNS answers, TLS off on the inside leg but for hq3."""
+        for name, (kind, domains) in {**LOCAL, **BIDI_LOCAL}.items():
             h = self.lab.hosts[name]
             domains = domains + ([*DIRECT_LOCAL, BEHIND] if name == "hq1" else [])
             users = ["alice@" + d for d in domains]
-            if kind is Prosody:
+            if name in BIDI_LOCAL:
+                server = Prosody(h, domains, users, dns=self.inside_dns, bidi=True, s2s_secure_auth=False,
+                                 s2s_require_encryption=True,
+                                 ssl=self._prosody_tls(self.ca.leaf(*domains), self.ca.file))
+            elif kind is Prosody:
                 server = Prosody(h, domains, users, dns=self.inside_dns, s2s_secure_auth=False,
                                  s2s_require_encryption=False)
             else:
@@ -162,7 +175,7 @@ class Stage:
                                   s2s_use_starttls="optional")
             self._add(name, server)
 
-    def _make_remote(self, name, kind, proof, direct=False):
+    def _make_remote(self, name, kind, proof, direct=False, bidi=False):
         h, domain = self.lab.hosts[name], domain_of(name)
         trusted = proof == "certificate"
         leaf = self.ca.leaf(domain) if trusted else ca.self_signed(lab.ROOT + "/self", domain)
@@ -172,7 +185,7 @@ class Stage:
         aaaa = [h.address6["outside"]] if name.startswith("pro") else []
         self.records += records_for(domain, "s." + domain, a, aaaa, direct=5270 if direct else None)
         if kind is Prosody:
-            server = Prosody(h, [domain], ["ann@" + domain], dns=self.dns, s2s_secure_auth=trusted,
+            server = Prosody(h, [domain], ["ann@" + domain], dns=self.dns, bidi=bidi, s2s_secure_auth=trusted,
                              s2s_require_encryption=True, ssl=self._prosody_tls(leaf, trust),
                              **({"s2s_direct_tls_ports": [5270]} if direct else {}))
         else:

@@ -100,6 +100,8 @@ class Real:
         for name, facts in self.world.peers + ([] if any(n == "*" for n, _ in self.world.peers) else [("*", {})]):
             peers[name] = {"tls": facts.get("tls", "required"),
                            "proof": facts.get("proof", "certificate,dialback").split(",")}
+            if "bidi" in facts:
+                peers[name]["bidi"] = facts["bidi"]
             if "allow" in facts:
                 peers[name]["allow"] = facts["allow"] == "yes"
         return {"listen": {"outside": [f"{self.net}.1:5269"], "direct_tls": [f"{self.net}.1:5270"],

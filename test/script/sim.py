@@ -6,6 +6,7 @@ from dialogue import Mismatch
 
 PROOFS = {"certificate": 1, "dialback": 2, "dane": 4, "posh": 8}
 YES = {"yes": "1", "no": "0"}
+BIDI = {"no": 0, "certificate": 1, "yes": 2}
 
 
 class Sim:
@@ -28,7 +29,8 @@ class Sim:
             self.command(f"local {local[0]} hq {0 if 'none' in local[1:] else 1}")
         for name, facts in world.peers + ([] if any(n == "*" for n, _ in world.peers) else [("*", {})]):
             proofs = sum(PROOFS[p] for p in facts.get("proof", "certificate,dialback").split(","))
-            self.command(f"peer {name} {YES[facts.get('allow', 'yes')]} {facts.get('tls', 'required')} {proofs}")
+            self.command(f"peer {name} {YES[facts.get('allow', 'yes')]} {facts.get('tls', 'required')} {proofs} "
+                         f"{BIDI[facts.get('bidi', 'yes')]}")
         for name, value in world.limits.items():
             self.command(f"limit {name} {value}")
         self.command(f"doubt {world.doubt}")

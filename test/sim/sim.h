@@ -104,6 +104,8 @@ struct sim_host {
     bool lies;            /* gives keys which are not its own */
     bool denies;          /* says invalid to every question about its keys */
     bool hides;           /* does not answer questions about its keys */
+    bool
+        bidi; /* both roles: stanzas go both ways (XEP-0288); it sends where the reverse is proved, before it connects */
     /* its certificate; it shows one when n_names > 0 */
     s2s_err trust;
     uint32_t cert_ends_in; /* seconds from a handshake on; 0: not known */
@@ -224,6 +226,7 @@ fed_pair_view sim_pair(sim *s, const char *from,
                        const char *to); /* from.len 0: fed does not know it */
 fed_remote_view sim_target(sim *s, const char *domain);
 fed_server_view sim_server_view(sim *s, const char *name); /* fails when there is none */
+size_t sim_bidi_conns(sim *s); /* of fed, on which stanzas may go both ways */
 s2s_domain sim_domain(const char *text);
 void sim_key(sim *s, fed_side side, const s2s_domain *receiving, const s2s_domain *originating,
              const char *id, char out[65]); /* as fed makes it */

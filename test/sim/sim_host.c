@@ -123,6 +123,7 @@ sim_end *sim_end_new(sim_host *h, sim_pipe *p, bool direct, const s2s_domain *fr
         config.try_external = h->uses_external;
         config.allow_dialback = !h->keyless;
         config.try_sm = h->sm;
+        config.try_bidi = h->bidi;
     }
     e->st = s2s_stream_new(&config);
     S2S_ASSERT(e->st != NULL);
@@ -155,7 +156,8 @@ static void answer_head(sim_end *e, const s2s_event *ev)
                          .offer_dialback = h->offers_dialback && !mute,
                          .offer_sm = h->sm,
                          .max_bytes = h->max_bytes,
-                         .idle_seconds = h->idle_seconds};
+                         .idle_seconds = h->idle_seconds,
+                         .offer_bidi = h->bidi};
     s2s_stream_answer(e->st, &answer);
 }
 
@@ -271,7 +273,7 @@ static void send_pending(sim_end *e)
     size_t kept = 0;
     for (size_t i = 0; i < e->n_pending; i++) {
         sim_pending *m = &e->pending[i];
-        if (!s2s_stream_pair_open(e->st, &m->from, &m->to)) {
+        if (!s2s_stream_sends(e->st, &m->from, &m->to)) {
             e->pending[kept++] = *m;
             continue;
         }
@@ -293,6 +295,14 @@ static void answer_auth(sim_end *e)
         s2s_stream_answer_auth(e->st, accepts, accepts ? NULL : "not-authorized");
 }
 
+/* It believes whom it dialled, and whom it has verified. */
+static void open_back(sim_end *e, const s2s_event *ev)
+{
+    s2s_domain from = ev->from, to = ev->to;
+    if (ev->theirs && e->role == S2S_INITIATING) return; /* proved by its own key */
+    S2S_ASSERT(s2s_stream_open_back(e->st, &to, &from, S2S_PROOF_CERTIFICATE) == S2S_E_OK);
+}
+
 /* Of what it tried for a pair, not of questions about keys. */
 static void hear_no(const sim_end *e, const s2s_event *ev)
 {
@@ -305,12 +315,10 @@ static void hear_no(const sim_end *e, const s2s_event *ev)
 static void pair_open(sim_end *e, const s2s_event *ev)
 {
     sim_host *h = e->host;
-    if (e->role == S2S_INITIATING) {
-        h->proved_by = ev->proof;
-        send_pending(e);
-    } else if (h->closes_when_proved) {
-        close_end(e);
-    }
+    if (s2s_stream_bidi(e->st)) open_back(e, ev);
+    send_pending(e);
+    if (!ev->theirs) h->proved_by = ev->proof;
+    if (e->role == S2S_RECEIVING && h->closes_when_proved) close_end(e);
 }
 
 static void act(sim_end *e, const s2s_event *ev)
@@ -400,6 +408,20 @@ void sim_open(sim_host *h, const char *from, const char *to)
     sim_connect(h, &f, &t);
 }
 
+/* Not while a connection of its own is still being closed: what that brings must come first. */
+static sim_end *way_back(sim_host *h, const s2s_domain *from, const s2s_domain *to)
+{
+    sim_end *found = NULL;
+    for (size_t i = 0; i < h->s->n_pipes; i++) {
+        const sim_pipe *p = h->s->pipes[i];
+        sim_end *e = p->end;
+        if (e == NULL || e->host != h || p->fc == NULL) continue;
+        if (e->role == S2S_INITIATING && e->over) return NULL;
+        if (e->role == S2S_RECEIVING && !e->over && s2s_stream_sends(e->st, from, to)) found = e;
+    }
+    return found;
+}
+
 static sim_end *end_for(sim_host *h, const s2s_domain *from, const s2s_domain *to)
 {
     for (size_t i = 0; i < h->s->n_pipes; i++) {
@@ -418,6 +440,7 @@ void sim_send_xml(sim_host *h, const char *from, const char *to, const char *xml
     S2S_ASSERT(s2s_jid_parse(s2s_span_of(from), &f) == S2S_E_OK);
     S2S_ASSERT(s2s_jid_parse(s2s_span_of(to), &t) == S2S_E_OK);
     sim_end *e = end_for(h, &f.domain, &t.domain);
+    if (e == NULL) e = way_back(h, &f.domain, &t.domain);
     if (e == NULL) e = sim_connect(h, &f.domain, &t.domain);
     if (e == NULL) return;
     e->pending = realloc(e->pending, (e->n_pending + 1) * sizeof *e->pending);
@@ -426,7 +449,8 @@ void sim_send_xml(sim_host *h, const char *from, const char *to, const char *xml
     *m = (sim_pending){.from = f.domain, .to = t.domain, .bytes = calloc(1, strlen(xml) + 1)};
     S2S_ASSERT(m->bytes != NULL);
     memcpy(m->bytes, xml, strlen(xml));
-    s2s_err err = s2s_stream_want_pair(e->st, &f.domain, &t.domain);
+    s2s_err err = S2S_E_OK;
+    if (e->role == S2S_INITIATING) err = s2s_stream_want_pair(e->st, &f.domain, &t.domain);
     S2S_ASSERT(err == S2S_E_OK || err == S2S_E_PEER_CLOSED);
     send_pending(e);
     sim_end_walk(e);
@@ -588,6 +612,18 @@ static void count_conn(void *ctx, const fed_conn_view *v)
 {
     (void)v;
     ++*(size_t *)ctx;
+}
+
+static void count_bidi(void *ctx, const fed_conn_view *v)
+{
+    *(size_t *)ctx += v->bidi ? 1 : 0;
+}
+
+size_t sim_bidi_conns(sim *s)
+{
+    size_t n = 0;
+    fed_each_conn(s->fed, count_bidi, &n);
+    return n;
 }
 
 size_t sim_open_conns(sim *s)

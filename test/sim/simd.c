@@ -2,7 +2,7 @@
  * Commands come line by line on stdin; what fed did is printed until nothing moves any more, then ".".
  *
  *   local DOMAIN SERVER CERT(0|1)              server NAME ADDR:PORT TRUST-CIDR TLS(none|optional|required)
- *   peer PATTERN ALLOW(0|1) TLS PROOFS(bits)   limit NAME VALUE        own ADDR:PORT    doubt bounce|resend|drop
+ *   peer PATTERN ALLOW(0|1) TLS PROOFS(bits) [BIDI(0|1|2)]   limit NAME VALUE        own ADDR:PORT    doubt bounce|resend|drop
  *   srv NAME PRIO WEIGHT PORT TARGET|.         addr NAME ADDRESS       private CIDR
  *   srvs ...                                   (the same of _xmpps-server: direct TLS)
  *   dnsfail NAME [srv|addr|tlsa]               signed NAME srv|addr|tlsa (DNSSEC)
@@ -363,7 +363,8 @@ static void add_server(sim_daemon *d, char **words)
                                  .trust = &d->server_trust[i],
                                  .n_trust = 1,
                                  .sm = true,
-                                 .tls = tls_of(words[4])};
+                                 .tls = tls_of(words[4]),
+                                 .bidi = true};
     d->config.servers = d->servers;
 }
 
@@ -385,7 +386,8 @@ static void add_policy(sim_daemon *d, char **words)
     fed_policy p = {.allow = number_of(words[2]) != 0,
                     .sm = true,
                     .tls = tls_of(words[3]),
-                    .proofs = (unsigned)number_of(words[4])};
+                    .proofs = (unsigned)number_of(words[4]),
+                    .bidi = words[5] ? (fed_bidi)number_of(words[5]) : FED_BIDI_YES};
     if (!strcmp(words[1], "*"))
         p.match = FED_MATCH_ALL;
     else if (!strncmp(words[1], "*.", 2)) {

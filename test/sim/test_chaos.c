@@ -1,13 +1,13 @@
 /* Everything at once, drawn from a seed: servers die, stall, lose power, close, lie, while stanzas go in all directions.
  * At every step the ledger is balanced; in the end nothing is left queued, nothing came twice or out of order, and what a
- * sender was never told about is among what was written. */
+ * sender was never told about is among what was written. From seed BOTH_WAYS on connections may go both ways. */
 #include "sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REMOTES = 6, LOCALS = 2, STEPS = 250, SEEDS = 12 };
+enum { REMOTES = 6, LOCALS = 2, STEPS = 250, SEEDS = 12, BOTH_WAYS = 1000 };
 
 typedef struct chaos {
     sim *s;
@@ -57,6 +57,16 @@ static void manage(chaos *c, unsigned each)
         c->s->hosts[i]->sm = true;
 }
 
+static void make_bidi(chaos *c)
+{
+    sim_host *hq = sim_hq(c->s);
+    c->s->policies[0].bidi = draw(c, 2) == 0 ? FED_BIDI_YES : FED_BIDI_CERTIFICATE;
+    c->s->servers[0].bidi = hq->bidi = draw(c, 2) == 0;
+    c->s->servers[0].tls = hq->tls = S2S_TLS_REQUIRED;
+    for (int i = 0; i < REMOTES; i++)
+        c->far[i]->bidi = draw(c, 4) != 0;
+}
+
 static void begin(chaos *c, uint64_t seed, fed_doubt doubt)
 {
     char name[32], addr[32];
@@ -78,6 +88,7 @@ static void begin(chaos *c, uint64_t seed, fed_doubt doubt)
         c->far[i]->resume = (sim_resume)draw(c, SIM_RESUME_DISPROVES + 1);
         add_ways(c, i);
     }
+    if (seed >= BOTH_WAYS) make_bidi(c);
     sim_start(c->s);
 }
 
@@ -247,14 +258,23 @@ static void managed(void **state)
     }
 }
 
+static void both_ways(void **state)
+{
+    (void)state;
+    for (uint64_t seed = BOTH_WAYS; seed < BOTH_WAYS + SEEDS; seed++)
+        play(seed, FED_DOUBT_BOUNCE, (unsigned)(seed % 3));
+    for (uint64_t seed = BOTH_WAYS + 100; seed < BOTH_WAYS + 100 + SEEDS; seed++)
+        play(seed, FED_DOUBT_RESEND, 0);
+}
+
 /* Stopped in the middle of it all: it always comes to an end, and each stanza has its fate. */
 static void stopped(void **state)
 {
     (void)state;
-    for (uint64_t seed = 200; seed < 200 + SEEDS; seed++) {
+    for (uint64_t n = 0; n < 2 * SEEDS; n++) {
         chaos c;
-        begin(&c, seed, FED_DOUBT_BOUNCE);
-        if (seed % 2 == 0) manage(&c, 1);
+        begin(&c, n < SEEDS ? 200 + n : BOTH_WAYS + 200 + n, FED_DOUBT_BOUNCE);
+        if (n % 2 == 0) manage(&c, 1);
         for (unsigned step = 0; step < 60; step++) {
             send_some(&c, draw(&c, 6));
             if (draw(&c, 4) == 0) mischief(&c);
@@ -276,10 +296,8 @@ static void stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doubt_bounced),
-        cmocka_unit_test(doubt_resent),
-        cmocka_unit_test(managed),
-        cmocka_unit_test(stopped),
+        cmocka_unit_test(doubt_bounced), cmocka_unit_test(doubt_resent), cmocka_unit_test(managed),
+        cmocka_unit_test(both_ways),     cmocka_unit_test(stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,12 +19,13 @@ static const char TEXT[] =
     "  plain.example: {server: one}\n"
     "servers:\n"
     "  one: {address: [\"10.0.0.10:5270\", \"[fd00::10]:5269\"], trust: [10.0.0.0/24], tls: none, "
-    "max_stanza: 64KiB}\n"
+    "max_stanza: 64KiB, bidi: no}\n"
     "  two: {address: two.inside, trust: [10.0.1.0/24, certificate], tls: required}\n"
     "peers:\n"
     "  \"*\": {tls: optional, proof: dialback}\n"
     "  \"*.far.example\": {allow: no}\n"
-    "  good.far.example: {allow: yes, rate: 1MB/s, max_stanza: 20000}\n"
+    "  good.far.example: {allow: yes, rate: 1MB/s, max_stanza: 20000, bidi: certificate}\n"
+    "  quiet.example: {bidi: no}\n"
     "dns: {allow_private: [10.9.0.0/16]}\n"
     "limits: {queue: 5s}\n"
     "doubt: resend\n";
@@ -94,6 +95,8 @@ static void locals_and_servers(void **state)
     assert_false(one->trust_certificate);
     assert_int_equal(one->max_stanza, 65536);
     assert_int_equal(one->tls, S2S_TLS_NONE);
+    assert_false(one->bidi);
+    assert_true(two->bidi);
     assert_true(two->trust_certificate);
     assert_int_equal(two->n_addr, 0);
     assert_string_equal(two->host.text, "two.inside");
@@ -113,6 +116,10 @@ static void policies(void **state)
     assert_true(fed_config_policy(&m->c, &good)->allow);
     assert_int_equal(fed_config_policy(&m->c, &good)->rate, 1000000);
     assert_int_equal(fed_config_policy(&m->c, &good)->max_stanza, 20000);
+    s2s_domain quiet = domain("quiet.example");
+    assert_int_equal(fed_config_policy(&m->c, &good)->bidi, FED_BIDI_CERTIFICATE);
+    assert_int_equal(fed_config_policy(&m->c, &other)->bidi, FED_BIDI_YES);
+    assert_int_equal(fed_config_policy(&m->c, &quiet)->bidi, FED_BIDI_NO);
 }
 
 static void what_may_be_dialled(void **state)

@@ -57,6 +57,7 @@ static app_status *make_picture(void)
                                 .tls = &tls,
                                 .direct = true,
                                 .peer_proof = S2S_PROOF_DANE,
+                                .bidi = true,
                                 .pairs = 2,
                                 .stanzas_in = 11,
                                 .stanzas_out = 0,
@@ -66,7 +67,7 @@ static app_status *make_picture(void)
                                 .untaken = 4};
     fed_conn_view trunk = conn;
     trunk.id = 8, trunk.side = FED_INSIDE, trunk.role = S2S_INITIATING, trunk.tls = NULL;
-    trunk.direct = trunk.sm = false;
+    trunk.direct = trunk.bidi = trunk.sm = false;
     trunk.unacked = trunk.untaken = 0;
     trunk.peer_proof = S2S_PROOF_NONE;
     trunk.server = "hq", trunk.ours.len = 0, trunk.state = "features";
@@ -180,6 +181,8 @@ static void json_says_it_all(void **state)
     assert_string_equal(text_of(link, "peer_proof"), "dane");
     assert_string_equal(text_of(trunk, "peer_proof"), "");
     assert_true(json_is_false(json_object_get(trunk, "resumed")));
+    assert_true(json_is_true(json_object_get(link, "bidi")));
+    assert_true(json_is_false(json_object_get(trunk, "bidi")));
     assert_int_equal(number_of(link, "age_ms"), 30000);
     assert_string_equal(text_of(trunk, "tls"), "");
     assert_string_equal(text_of(trunk, "version"), "");
@@ -267,11 +270,11 @@ static void text_for_people(void **state)
         "\n"
         "Links (2)\n"
         "ID  SIDE     ROLE        STATE     PEER             OURS         THEIRS       SERVER  TLS "
-        "    VERSION  RESUMED  PROOF  PAIRS  IN  OUT  SM   UNACKED\n"
+        "    VERSION  RESUMED  PROOF  BIDI  PAIRS  IN  OUT  SM   UNACKED\n"
         " 7  outside  receiving   open      192.0.2.1:40000  loc.example  far.example  -       "
-        "direct  TLSv1.3  yes      dane       2  11    0  yes        3\n"
+        "direct  TLSv1.3  yes      dane   yes       2  11    0  yes        3\n"
         " 8  inside   initiating  features  192.0.2.1:40000  -            far.example  hq      -   "
-        "    -        no       -          2  11    0  no         0\n"
+        "    -        no       -      no        2  11    0  no         0\n"
         "\n"
         "Pairs (1)\n"
         "FROM         TO            WAY       OPEN  PROOF  LINK  STANZAS  QUEUED  LAST FAILURE\n"

@@ -65,6 +65,8 @@ void ends_meet(end *a, end *b);
 #define OFFER_TLS        "<starttls xmlns='" NS_TLS "'><required/></starttls>"
 #define OFFER_EXTERNAL                                                                             \
     "<mechanisms xmlns='" NS_SASL "'><mechanism>EXTERNAL</mechanism></mechanisms>"
+#define OFFER_BIDI     "<bidi xmlns='urn:xmpp:features:bidi'/>"
+#define BIDI           "<bidi xmlns='urn:xmpp:bidi'/>"
 #define OFFER_DIALBACK "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
 
 #define ERROR(cond)           "<stream:error><" cond " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"

@@ -109,15 +109,33 @@ static void check_external_in_tls(void *ctx, const cell *c)
         say_cell(c, "EXTERNAL without TLS");
 }
 
-/* No stanza is accepted unless its own pair is proved; none at all on the stream we opened. */
+/* No stanza is accepted unless its own pair is proved; none on the stream we opened, unless both agreed on both ways. */
 static void check_no_stanza_before_proof(void *ctx, const cell *c)
 {
     (void)ctx;
     if (nature_of(c) != S2S_CARRIES) return;
-    if (c->role == S2S_INITIATING) say_cell(c, "a stanza on a stream that goes one way");
+    if (c->role == S2S_INITIATING && (c->facts & S2S_HAS(BIDI)) == 0)
+        say_cell(c, "a stanza on a stream that goes one way");
     if ((c->facts & S2S_HAS(PAIR_OPEN)) == 0) say_cell(c, "a stanza of a pair not proved");
-    if (c->state != S2S_EXPECT_STANZA && c->state != S2S_EXPECT_CLOSE)
-        say_cell(c, "a stanza in mid-handshake");
+    s2s_expect open = c->role == S2S_INITIATING ? S2S_EXPECT_DIALBACK : S2S_EXPECT_STANZA;
+    if (c->state != open && c->state != S2S_EXPECT_CLOSE) say_cell(c, "a stanza in mid-handshake");
+}
+
+/* Both ways are agreed on under TLS alone; where they are not, nothing is asked of the side that opened the stream, and nothing
+ * it proves is ours to use. */
+static void check_both_ways(void *ctx, const cell *c)
+{
+    (void)ctx;
+    if (c->row == NULL) return;
+    s2s_act act = c->row->act;
+    if (act == S2S_ACT_ASK_BIDI || act == S2S_ACT_TAKE_BIDI) {
+        if ((c->facts & S2S_HAS(IN_TLS)) == 0) say_cell(c, "both ways in clear");
+        if ((c->facts & S2S_HAS(BIDI_OFFERED)) == 0) say_cell(c, "both ways, not offered");
+    }
+    if (c->role == S2S_RECEIVING || (c->facts & S2S_HAS(BIDI)) != 0) return;
+    if (act == S2S_ACT_ASK_PROVE || act == S2S_ACT_CHECK_KEY || act == S2S_ACT_OPEN_PAIR ||
+        act == S2S_ACT_REPEAT_VALID)
+        say_cell(c, "asked on a stream that goes one way");
 }
 
 /* Stream management is granted behind a proof alone, and once; nothing is acknowledged, nor taken as acknowledged, without it. */
@@ -191,6 +209,12 @@ static void managed_behind_a_proof(void **state)
 {
     (void)state;
     promise(check_managed_behind_proof);
+}
+
+static void both_ways_by_agreement(void **state)
+{
+    (void)state;
+    promise(check_both_ways);
 }
 
 static void every_cell_ends_in_a_defined_state(void **state)
@@ -351,6 +375,7 @@ int main(void)
         cmocka_unit_test(external_needs_tls),
         cmocka_unit_test(no_stanza_before_proof),
         cmocka_unit_test(managed_behind_a_proof),
+        cmocka_unit_test(both_ways_by_agreement),
         cmocka_unit_test(every_cell_ends_in_a_defined_state),
         cmocka_unit_test(every_row_wins_somewhere),
         cmocka_unit_test(every_act_has_a_row),

@@ -71,6 +71,34 @@ static void hello(s2s_stream *s)
     s2s_stream_hello(s);
 }
 
+static void open_back(s2s_stream *s)
+{
+    bool receiving = s->config.role == S2S_RECEIVING;
+    bool proved = s2s_stream_bidi(s) && s2s_stream_pair_open(s, &a_domain, &b_domain);
+    s2s_err err = s2s_stream_open_back(s, &b_domain, &a_domain, S2S_PROOF_CERTIFICATE);
+    assert_int_equal(err, proved ? S2S_E_OK : S2S_E_NOT_PROVED);
+    if (!proved) return;
+    assert_true(receiving ? s2s_stream_sends(s, &b_domain, &a_domain)
+                          : s2s_stream_takes(s, &b_domain, &a_domain));
+}
+
+static void send_back(s2s_stream *s)
+{
+    bool open = s2s_stream_sends(s, &b_domain, &a_domain);
+    s2s_err err = s2s_stream_send(s, &b_domain, &a_domain, S2S_LIT("<message id='back'/>"));
+    if (!open || s->expect != S2S_EXPECT_STANZA) assert_int_equal(err, S2S_E_NOT_PROVED);
+}
+
+static void answer_back_valid(s2s_stream *s)
+{
+    s2s_stream_answer_result(s, &b_domain, &a_domain, S2S_VALID, NULL, S2S_PROOF_DIALBACK);
+}
+
+static void answer_back_invalid(s2s_stream *s)
+{
+    s2s_stream_answer_result(s, &b_domain, &a_domain, S2S_INVALID, NULL, S2S_PROOF_NONE);
+}
+
 static void send_stanza(s2s_stream *s)
 {
     bool open = s2s_stream_pair_open(s, &a_domain, &b_domain);
@@ -185,6 +213,57 @@ static const word receiving_words[] = {
     A(hello),
 };
 
+/* What matters where stanzas may go both ways; the rest is as on other streams. */
+static const word initiating_bidi_words[] = {
+    T(HEAD_BACK),
+    T(FEATURES(OFFER_TLS OFFER_BIDI)),
+    T(FEATURES(OFFER_BIDI OFFER_DIALBACK)),
+    T(FEATURES(OFFER_BIDI OFFER_EXTERNAL OFFER_DIALBACK)),
+    T(PROCEED),
+    A(tls_done),
+    T(BIDI),
+    T("<success xmlns='" NS_SASL "'/>"),
+    T("<failure xmlns='" NS_SASL "'><not-authorized/></failure>"),
+    T("<message from='b.example' to='a.example'/>"),
+    T("<message from='a.example' to='b.example'/>"),
+    T("<db:result from='b.example' to='a.example'>k3y</db:result>"),
+    T("<db:verify from='b.example' to='a.example' id='7'>k3y</db:verify>"),
+    T("<db:result from='b.example' to='a.example' type='valid'/>"),
+    T("<db:result from='b.example' to='a.example' type='invalid'/>"),
+    T("<db:result from='a.example' to='b.example' type='valid'/>"),
+    T("</stream:stream>"),
+    A(want_head_pair),
+    A(want_other_pair),
+    A(give_key),
+    A(open_back),
+    A(answer_back_valid),
+    A(answer_back_invalid),
+    A(send_stanza),
+    A(close_ok),
+};
+
+static const word receiving_bidi_words[] = {
+    T(HEAD_AB),
+    T(STARTTLS),
+    T(BIDI),
+    T("<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>=</auth>"),
+    T("<db:result from='a.example' to='b.example'>k3y</db:result>"),
+    T("<db:result from='c.example' to='b.example'>k3y</db:result>"),
+    T("<db:result from='a.example' to='b.example' type='valid'/>"),
+    T("<message from='a.example' to='b.example'/>"),
+    T("<message from='c.example' to='b.example'/>"),
+    T("</stream:stream>"),
+    A(tls_done),
+    A(answer_valid),
+    A(answer_invalid),
+    A(answer_other_valid),
+    A(auth_yes),
+    A(auth_no),
+    A(open_back),
+    A(send_back),
+    A(close_ok),
+};
+
 /* ---- one end under watch ---- */
 
 typedef struct watch {
@@ -206,7 +285,7 @@ enum { MAX_DEPTH = 40 };
 typedef struct way {
     uint8_t words[MAX_DEPTH];
     uint8_t len;
-    char state[160]; /* what tells it from others */
+    char state[192]; /* what tells it from others */
     uint32_t hash;   /* of it */
 } way;
 
@@ -233,6 +312,8 @@ static void check_clear_bytes(const watch *w)
     assert_false(has(w, "<response"));
     assert_false(has(w, "type='valid'"));
     assert_false(has(w, "<success"));
+    assert_false(has(w, "urn:xmpp:bidi"));
+    assert_false(has(w, "urn:xmpp:features:bidi"));
 }
 
 static void take_bytes(watch *w)
@@ -259,9 +340,14 @@ static void check_event(watch *w, const s2s_event *ev)
         assert_int_not_equal(ev->proof, S2S_PROOF_NONE);
         if (s2s_domain_eq(&ev->from, &a_domain)) w->open_ab = true;
         if (s2s_domain_eq(&ev->from, &c_domain)) w->open_cb = true;
+        assert_int_equal(ev->theirs,
+                         w->role == S2S_RECEIVING || s2s_domain_eq(&ev->from, &b_domain));
     }
-    if (ev->kind == S2S_EV_STANZA) {
-        assert_int_equal(w->role, S2S_RECEIVING);
+    if (ev->kind == S2S_EV_STANZA && w->role == S2S_INITIATING) {
+        assert_true(s2s_stream_bidi(w->stream) && s2s_stream_in_tls(w->stream));
+        assert_true(s2s_stream_takes(w->stream, &ev->from, &ev->to));
+        assert_true(s2s_domain_eq(&ev->from, &b_domain) && s2s_domain_eq(&ev->to, &a_domain));
+    } else if (ev->kind == S2S_EV_STANZA) {
         assert_true(s2s_domain_eq(&ev->to, &b_domain));
         assert_true(s2s_domain_eq(&ev->from, &a_domain) ? w->open_ab : w->open_cb);
     }
@@ -319,16 +405,21 @@ static void describe(const watch *w, char *text, size_t size)
 {
     const s2s_stream *s = w->stream;
     unsigned pairs[6];
-    for (int i = 0; i < 6; i++)
-        pairs[i] = s->pairs.states[i] > 2 ? 2 : s->pairs.states[i];
+    for (int i = 0; i < 6; i++) {
+        s2s_pair_state of = (s2s_pair_state)i;
+        unsigned both = s2s_pairs_in(s->ours, of) + s2s_pairs_in(s->theirs, of);
+        pairs[i] = both > 2 ? 2 : both;
+    }
     snprintf(text, size,
              "%s tls%d sasl%d v%d half%d pairs%u%u%u%u%u%u fail%u uns%u q%u s%u ch%d fd%d"
-             " sf%d dd%d ab%d cb%d eof%d",
+             " sf%d dd%d ab%d cb%d eof%d bidi%d%d back%u%u",
              s2s_stream_state(s), s->in_tls, s->after_sasl, s->head.version_1,
              s2s_stream_half_stanza(s), pairs[0], pairs[1], pairs[2], pairs[3], pairs[4], pairs[5],
              s->sasl_failures, s->unsolicited > 0, s->n_questions, s->n_sent, s->challenged,
              s->features.starttls, s->sasl_failed, s->dialback_declared, w->open_ab, w->open_cb,
-             s->eof);
+             s->eof, s->bidi, s->features.bidi,
+             s2s_pairs_in(s->config.role == S2S_RECEIVING ? s->ours : s->theirs, S2S_PAIR_OPEN),
+             s2s_pairs_in(s->theirs, S2S_PAIR_ASKED));
 }
 
 static watch begin(const plan *p)
@@ -427,6 +518,26 @@ static size_t walk(const plan *p)
     return count;
 }
 
+static void walk_both_ways(s2s_tls_level level)
+{
+    plan out = {.config = config_of(S2S_INITIATING),
+                .words = initiating_bidi_words,
+                .n_words = sizeof initiating_bidi_words / sizeof initiating_bidi_words[0]};
+    plan in = {.config = config_of(S2S_RECEIVING),
+               .words = receiving_bidi_words,
+               .n_words = sizeof receiving_bidi_words / sizeof receiving_bidi_words[0]};
+    out.config.tls = level;
+    out.config.try_bidi = true;
+    in.answer = (s2s_answer){.as = b_domain,
+                             .id = S2S_LIT("i1"),
+                             .tls = level,
+                             .offer_external = true,
+                             .offer_dialback = true,
+                             .offer_bidi = true};
+    assert_true(walk(&out) >= 100);
+    assert_true(walk(&in) >= 50);
+}
+
 static void walk_initiating(s2s_tls_level level, bool external, bool dialback, size_t least)
 {
     plan p = {.config = config_of(S2S_INITIATING),
@@ -502,6 +613,18 @@ static void direct_tls(void **state)
     assert_true(walk(&in) >= 15);
 }
 
+static void both_ways_tls_required(void **state)
+{
+    (void)state;
+    walk_both_ways(S2S_TLS_REQUIRED);
+}
+
+static void both_ways_tls_optional(void **state)
+{
+    (void)state;
+    walk_both_ways(S2S_TLS_OPTIONAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +633,8 @@ int main(void)
         cmocka_unit_test(receiving_tls_required),
         cmocka_unit_test(receiving_tls_optional_and_none),
         cmocka_unit_test(direct_tls),
+        cmocka_unit_test(both_ways_tls_required),
+        cmocka_unit_test(both_ways_tls_optional),
     };
     a_domain = domain("a.example");
     b_domain = domain("b.example");
