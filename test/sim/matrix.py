@@ -29,7 +29,6 @@ AXES = {
     "proof": ("certificate", "dialback", "certificate+dialback", "pin", "pin+dialback", "certificate+pin", "dane",
               "certificate+dane+dialback"),
 }
-TAKEN = ("sm",)  # of bidi and sm, what Causeway does: a peer that offers what we do not do is no other peer
 # Of the policies that are sound, those that are played; what verify, dane and pin leave of `proof` is that of encrypt.
 PLAYED = {
     "none": ("dialback", "certificate+dialback", "pin+dialback", "certificate+dane+dialback"),
@@ -61,9 +60,9 @@ def means_something(c):
         return False
     if c.tlsa != "none" and "dane" not in c.proof:
         return False
-    if (c.pinned, c.tlsa) != ("no", "none") and c.cert in ("unknown-ca", "not-yet-valid"):  # as self-signed, expired
-        return False
-    if c.bidi == "certificate" and ("bidi" not in TAKEN or c.peer == "clear" or not counts(c, "dialback")):
+    if (c.pinned, c.tlsa, c.bidi) != ("no", "none", "no") and c.cert in ("unknown-ca", "not-yet-valid"):
+        return False  # as self-signed, expired
+    if c.bidi == "certificate" and (c.peer == "clear" or not counts(c, "dialback")):
         return False
     return c.proof in PLAYED[c.tls]
 
@@ -106,17 +105,19 @@ def shown(c, dialled):
     return "", why
 
 
-def goes_both_ways(c, tls, proof):
+def goes_both_ways(c, tls, proof, dialled):
     """XEP-0288 2.1: in TLS only. causeway.yaml(5), peers.*.bidi: yes, where dialback is a proof without a certificate too;
-    and what comes back needs the trust that is demanded of whom we dial."""
-    if tls == "none" or c.bidi == "no" or "bidi" not in TAKEN:
+    and what comes back needs the trust that is demanded of whom we dial: where DANE counts there may be records that say
+    otherwise (RFC 7673 3.4), of which nothing is known when it has connected with a key alone."""
+    if tls == "none" or c.bidi == "no" or proof == "":
         return False
-    return proof != "" and (proof != "dialback" or c.bidi == "yes")
+    by_key = c.bidi == "yes" and (dialled or not counts(c, "dane"))
+    return proof != "dialback" or by_key
 
 
 def fate(c):
     """README, what is accounted; causeway.yaml(5), peers.*.sm: by its own word where it knows XEP-0198, else by its kernel's."""
-    return "acked" if c.sm == "yes" and "sm" in TAKEN else "written"
+    return "acked" if c.sm == "yes" else "written"
 
 
 # ---- what it sends ----
@@ -217,9 +218,9 @@ def go_out(c):
 
 def outcome(c):
     (taken, proof, tls_of_in), (sent, known, tls_of_out) = come_in(c), go_out(c)
-    if c.first == "in" and goes_both_ways(c, tls_of_in, proof):
+    if c.first == "in" and goes_both_ways(c, tls_of_in, proof, False):
         sent = f"{fate(c)}: on the way back, tls={tls_of_in}"
-    if c.first == "out" and goes_both_ways(c, tls_of_out, known):
+    if c.first == "out" and goes_both_ways(c, tls_of_out, known, True):
         taken = f"taken: {known} on the way back, tls={tls_of_out}"
     ways = [f"in {taken}", f"out {sent}"]
     return "; ".join(ways if c.first == "in" else reversed(ways))

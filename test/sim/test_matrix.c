@@ -140,11 +140,6 @@ static void publish_tlsa(sim *s, const cell *c, unsigned port)
     sim_add_tlsa(s, host, port, 3, is(c, "tlsa=fits") ? "k" : "another key");
 }
 
-static const char *offers(const cell *c)
-{
-    return is(c, "bidi=yes") ? "<bidi xmlns='urn:xmpp:features:bidi'/>" : NULL;
-}
-
 static sim_host *remote_of(sim *s, const cell *c)
 {
     sim_host *far = sim_remote(s, "far.example", "192.0.2.10");
@@ -164,24 +159,36 @@ static sim_host *remote_of(sim *s, const cell *c)
     far->keyless = !far->offers_dialback;
     far->prove = far->offers_dialback ? SIM_PROVE_VERIFY : SIM_PROVE_ERROR;
     far->prove_cond = "not-authorized";
-    far->features = offers(c);
+    far->bidi = !is(c, "bidi=no");
     far->sm = is(c, "sm=yes");
     return far;
 }
 
 /* ---- what became of it ---- */
 
-/* The value of a field of the first line that begins so. */
-static const char *logged(const sim *s, const char *begins, const char *field, char out[32])
+#define IN  " from=far.example to=loc.example "
+#define OUT " from=loc.example to=far.example "
+
+/* How the pair was opened outside: a field of the first line that says so. */
+static const char *opened(const sim *s, const char *pair, const char *field, char out[32])
 {
     for (size_t i = 0; i < s->n_logs; i++) {
-        const char *at = strstr(s->logs[i], begins);
-        if (at == NULL || (at = strstr(at, field)) == NULL) continue;
+        const char *line = s->logs[i], *at = strstr(line, field);
+        if (strncmp(line, "pair_open ", 10) != 0 || strstr(line, " side=outside ") == NULL)
+            continue;
+        if (strstr(line, pair) == NULL || at == NULL) continue;
         size_t len = strcspn(at + strlen(field), " ");
         snprintf(out, 32, "%.*s", (int)len, at + strlen(field));
         return out;
     }
     return "?";
+}
+
+/* On a connection that the side made which is written to. */
+static bool on_the_way_back(const sim *s, const char *pair, const char *role_of_us)
+{
+    char role[32];
+    return strcmp(opened(s, pair, "role=", role), role_of_us) == 0;
 }
 
 static const char *told(const sim_host *far, char out[TOLD])
@@ -201,17 +208,17 @@ static const char *told(const sim_host *far, char out[TOLD])
 
 static void come_in(sim *s, sim_host *far, char *out)
 {
-    static const char line[] = "role=receiving from=far.example to=loc.example ";
     char proof[32], tls[32], why[TOLD];
     sim_send(far, "u@far.example/r", "v@loc.example", "in", 10);
     sim_run(s, QUEUE_MS);
     fed_ledger_view v = sim_ledger(s, FED_INBOUND);
     size_t n = sim_count(sim_hq(s), "in", "");
     bool said = far->acked == (far->sm ? 1 : 0);
+    const char *how = far->proved_by == S2S_PROOF_CERTIFICATE ? "by external" : "by key";
+    if (on_the_way_back(s, IN, "initiating")) how = "on the way back";
     if (n == 1 && v.accepted == 1 && v.written == 1 && said)
-        snprintf(out, OUTCOME / 2, "in taken: %s by %s, tls=%s", logged(s, line, "proof=", proof),
-                 far->proved_by == S2S_PROOF_CERTIFICATE ? "external" : "key",
-                 logged(s, line, "tls=", tls));
+        snprintf(out, OUTCOME / 2, "in taken: %s %s, tls=%s", opened(s, IN, "proof=", proof), how,
+                 opened(s, IN, "tls=", tls));
     else if (n == 0 && v.accepted == 0)
         snprintf(out, OUTCOME / 2, "in not taken: %s", told(far, why));
     else
@@ -235,16 +242,17 @@ static const char *why_of(sim *s)
 
 static void go_out(sim *s, sim_host *far, char *out)
 {
-    static const char line[] = "role=initiating from=loc.example to=far.example ";
     char tls[32];
     sim_send(sim_hq(s), "v@loc.example/r", "u@far.example", "out", 10);
     sim_run(s, QUEUE_MS + 1000);
     fed_ledger_view v = sim_ledger(s, FED_OUTBOUND);
     const sim_stanza *bounce = sim_find(sim_hq(s), "out");
     size_t n = sim_count(far, "out", "");
+    const char *how = far->proves > 0 ? "by key" : "by external";
+    if (on_the_way_back(s, OUT, "receiving")) how = "on the way back";
     if (n == 1 && bounce == NULL && v.accepted == 1 && v.written + v.acked == 1)
-        snprintf(out, OUTCOME / 2, "out %s: by %s, tls=%s", v.acked == 1 ? "acked" : "written",
-                 far->proves > 0 ? "key" : "external", logged(s, line, "tls=", tls));
+        snprintf(out, OUTCOME / 2, "out %s: %s, tls=%s", v.acked == 1 ? "acked" : "written", how,
+                 opened(s, OUT, "tls=", tls));
     else if (n == 0 && bounce != NULL && v.accepted == 1 && v.bounced == 1)
         snprintf(out, OUTCOME / 2, "out bounced %s: %s", condition_of(bounce), why_of(s));
     else
@@ -257,7 +265,9 @@ static void play(const matrix *m, const cell *c, char first[OUTCOME / 2], char s
     bool in = is(c, "first=in");
     sim *s = sim_new();
     sim_host *far = remote_of(s, c);
-    s->policies[s->config.n_policies++] = *policy_of(m, c);
+    s->policies[s->config.n_policies] = *policy_of(m, c);
+    if (is(c, "bidi=certificate")) s->policies[s->config.n_policies].bidi = FED_BIDI_CERTIFICATE;
+    s->config.n_policies++;
     s->config.limits.queue_ms = QUEUE_MS;
     s->config.dnssec = true;
     sim_start(s);
