@@ -5,13 +5,19 @@
 #include "fed/receive.h"
 #include "fed/verify.h"
 
+/* Servers of before 1.0 need not name anybody in their header (RFC 3920 4.4): their keys do. */
+static bool names_nobody(const fed_conn *c, const s2s_head *h)
+{
+    return !h->version_1 && h->to_err == S2S_E_OK && h->to.len == 0 && c->f->config->n_locals > 0;
+}
+
 /* What may be known from a header alone. */
 static s2s_err judge_head(const fed_conn *c, const s2s_head *h)
 {
     const fed_config *config = c->f->config;
     if (h->from_err != S2S_E_OK) return S2S_E_HEAD_ADDRESS;
-    if (h->to_err != S2S_E_OK || h->to.len == 0) return S2S_E_HOST_UNKNOWN;
-    if (fed_config_local(config, &h->to) == NULL) return S2S_E_HOST_UNKNOWN;
+    if (h->to_err != S2S_E_OK) return S2S_E_HOST_UNKNOWN;
+    if (!names_nobody(c, h) && fed_config_local(config, &h->to) == NULL) return S2S_E_HOST_UNKNOWN;
     if (h->from.len == 0) return S2S_E_OK; /* it may still name itself in its db:result */
     if (fed_config_local(config, &h->from) != NULL) return S2S_E_SELF_CLAIM;
     if (fed_config_under_local(config, &h->from)) return S2S_E_SELF_CLAIM;
@@ -32,6 +38,19 @@ s2s_proof fed_outside_shown(const fed_conn *c, const s2s_domain *from)
     return fed_policy_takes(policy, proof) ? proof : S2S_PROOF_NONE;
 }
 
+/* Who does not say who it is may be one for whom policy makes an exception. What it says then is judged by the name in it. */
+static s2s_tls_level level_for(const fed_conn *c, const fed_policy *policy)
+{
+    const fed_config *config = c->f->config;
+    s2s_tls_level level = fed_policy_tls(policy);
+    for (size_t i = 0; c->theirs.len == 0 && i < config->n_policies; i++) {
+        const fed_policy *p = &config->policies[i];
+        if (level == S2S_TLS_REQUIRED && p->allow && fed_policy_tls(p) != S2S_TLS_REQUIRED)
+            return S2S_TLS_OPTIONAL;
+    }
+    return level;
+}
+
 static void answer_head(fed_conn *c, bool after_sasl)
 {
     if (!after_sasl && c->in_tls && c->tls.has_cert && c->theirs.len > 0)
@@ -39,13 +58,14 @@ static void answer_head(fed_conn *c, bool after_sasl)
     const fed_policy *policy = fed_config_policy(c->f->config, &c->theirs);
     bool external = !after_sasl && c->proof != S2S_PROOF_NONE;
     bool dialback = c->theirs.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;
-    s2s_tls_level tls = fed_policy_tls(policy);
+    s2s_tls_level tls = level_for(c, policy);
     bool last_word = c->in_tls || tls != S2S_TLS_REQUIRED;
     if (last_word && !external && !dialback && !after_sasl) {
         fed_conn_close(c, S2S_E_PROOF_POLICY, (s2s_span){NULL, 0});
         return;
     }
-    fed_receive_answer(c, &c->ours, tls, external, dialback);
+    const s2s_domain *as = c->ours.len > 0 ? &c->ours : &c->f->config->locals[0].domain;
+    fed_receive_answer(c, as, tls, external, dialback);
 }
 
 static void inquired(fed_conn *c, const s2s_domain *domain, s2s_proof proof)
