@@ -42,11 +42,12 @@ struct io_conn {
     bool read_wants_write; /* TLS: reading goes on when writing is possible */
     bool write_wants_read;
     bool write_blocked;
-    bool ended;      /* the peer's end was read; lost is told when all is written */
-    bool notified;   /* by close_notify, of the peer's end */
-    bool alert_sent; /* else it came from the peer */
-    int alert;       /* the last fatal one, or -1 */
-    s2s_err fault;   /* writing failed; told when what the peer said before is read */
+    bool hello_waits; /* for more octets of a ClientHello than the kernel has */
+    bool ended;       /* the peer's end was read; lost is told when all is written */
+    bool notified;    /* by close_notify, of the peer's end */
+    bool alert_sent;  /* else it came from the peer */
+    int alert;        /* the last fatal one, or -1 */
+    s2s_err fault;    /* writing failed; told when what the peer said before is read */
     const char *fault_text;
     SSL *ssl;
     BIO *bio; /* the socket under ssl, owned by it */
@@ -83,6 +84,10 @@ conn_step conn_tls_put(io_conn *c, s2s_span bytes, size_t *n);
 conn_step conn_tls_notify(io_conn *c);       /* close_notify */
 void conn_tls_drop(io_conn *c);              /* what TLS there is */
 uint64_t conn_tls_written(const io_conn *c); /* bytes on the wire since TLS began */
+
+/* ---- conn_hello.c ---- */
+/* Receiving, before the handshake: the first record is there, or will never be. False: the loop wakes when it is. */
+bool conn_hello_is_whole(io_conn *c);
 
 /* ---- conn_end.c ---- */
 /* All texts live for ever; NULL is fine. */

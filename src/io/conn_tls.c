@@ -230,11 +230,21 @@ static void not_shaken(io_conn *c, const char *text)
     conn_lost(c, c->offered ? S2S_E_TLS_NOT_RESUMED : S2S_E_TLS_HANDSHAKE, text);
 }
 
+static bool may_shake(io_conn *c)
+{
+    return c->role == S2S_INITIATING || !SSL_in_before(c->ssl) || conn_hello_is_whole(c);
+}
+
 void conn_tls_shake(io_conn *c)
 {
     s2s_err err = S2S_E_OK;
     const char *text = NULL;
     c->state = CONN_TLS_SHAKES;
+    if (!may_shake(c)) {
+        c->write_wants_read = true;
+        conn_watch(c);
+        return;
+    }
     before_call();
     int result = SSL_do_handshake(c->ssl);
     conn_step step = result == 1 ? STEP_DONE : step_of(c, result, &err, &text);
