@@ -232,6 +232,8 @@ S2S_MUST_CHECK s2s_err s2s_stream_ask_verify(s2s_stream *s, const s2s_domain *fr
 bool s2s_stream_pair_open(const s2s_stream *s, const s2s_domain *from, const s2s_domain *to);
 /* Inside TLS, before its features: changes config.try_bidi, once it is known who the peer is. */
 void s2s_stream_try_bidi(s2s_stream *s, bool yes);
+/* ... and what is said with it: what we bear (XEP-0478), 0: nothing. */
+void s2s_stream_say_limits(s2s_stream *s, uint32_t max_bytes, uint32_t idle_seconds);
 /* The peer offered SASL EXTERNAL to our certificate on this stream, and has not refused it since. */
 bool s2s_stream_offers_external(const s2s_stream *s);
 /* Target multiplexing is allowed by the peer (XEP-0220 2.6.2). */

@@ -66,6 +66,8 @@ void fed_back_try(fed_link *l)
 {
     fed_conn *c = l->conn;
     if (fed_conn_ending(c)) return;
+    s2s_stream_say_limits(c->s, (uint32_t)fed_receive_most(c, &l->from),
+                          c->f->config->limits.idle_ms / 1000);
     s2s_stream_try_bidi(c->s, l->pairs.n > 0 && fed_back_believes(c, &l->to));
 }
 

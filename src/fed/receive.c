@@ -26,8 +26,8 @@ static size_t smaller(size_t limit, size_t all)
     return limit != 0 && limit < all ? limit : all;
 }
 
-/* What is taken from there for `as`, as route.c judges it. */
-static size_t most_bytes(const fed_conn *c, const s2s_domain *as)
+/* As route.c judges it. */
+size_t fed_receive_most(const fed_conn *c, const s2s_domain *as)
 {
     const fed_config *config = c->f->config;
     size_t most = config->limits.stanza;
@@ -49,7 +49,7 @@ void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bo
                          .offer_external = external,
                          .offer_dialback = dialback,
                          .offer_sm = offers_sm(c),
-                         .max_bytes = (uint32_t)most_bytes(c, as),
+                         .max_bytes = (uint32_t)fed_receive_most(c, as),
                          .idle_seconds = limits->idle_ms / 1000,
                          .offer_bidi = c->in_tls && fed_back_offers(c, &c->theirs)};
     s2s_stream_answer(c->s, &answer);

@@ -29,6 +29,9 @@ void fed_inside_prove(fed_conn *c, const s2s_event *ev);
 bool fed_inside_known(const fed *f, const fed_addr *peer);
 bool fed_inside_asks_cert(const fed_conn *c); /* is it to show a certificate? */
 
+/* The longest stanza that is taken from there for `as`: bytes. */
+size_t fed_receive_most(const fed_conn *c, const s2s_domain *as);
+
 /* Answers the head: `as` in the header, a fresh id. */
 void fed_receive_answer(fed_conn *c, const s2s_domain *as, s2s_tls_level tls, bool external,
                         bool dialback);

@@ -53,17 +53,30 @@ void s2s_bidi_fini(s2s_stream *s)
     *back = NULL;
 }
 
+void s2s_stream_say_limits(s2s_stream *s, uint32_t max_bytes, uint32_t idle_seconds)
+{
+    S2S_ASSERT(s->config.role == S2S_INITIATING);
+    s->max_bytes = max_bytes;
+    s->idle_seconds = idle_seconds;
+}
+
 /* No answer exists (2.2): what proves us follows at once. */
 void s2s_bidi_ask(s2s_stream *s, const s2s_input *in)
 {
-    s2s_out_text(s, "<bidi xmlns='" S2S_NS_BIDI "'/>");
+    bool limits = s->max_bytes != 0 || s->idle_seconds != 0; /* XEP-0478 */
+    s2s_out_text(s, "<bidi xmlns='" S2S_NS_BIDI "'");
+    s2s_out_text(s, limits ? ">" : "/>");
+    s2s_limits_write_feature(s);
+    if (limits) s2s_out_text(s, "</bidi>");
     agree(s);
     s2s_head_ready(s, in);
 }
 
 void s2s_bidi_take(s2s_stream *s, const s2s_input *in)
 {
-    (void)in;
+    for (size_t i = 0; i < in->item->n_children; i++)
+        s2s_limits_read_feature(&s->features, &in->item->children[i]);
+    s2s_limits_keep(s);
     agree(s);
 }
 
