@@ -99,8 +99,8 @@ BREAKS = [
     ("matrix", "src/fed/outside.c", "bool dialback = c->theirs.len == 0 || (policy->proofs & FED_PROOF_DIALBACK) != 0;",
      "bool dialback = true;", ["in_by_starttls", "in_by_direct_tls"], "matrix"),
     # TLS is not demanded of what connects
-    ("matrix", "src/fed/outside.c", "fed_receive_answer(c, &c->ours, tls, external, dialback);",
-     "(void)tls, fed_receive_answer(c, &c->ours, S2S_TLS_OPTIONAL, external, dialback);", ["in_by_clear"], "matrix"),
+    ("matrix", "src/fed/outside.c", "fed_receive_answer(c, as, tls, external, dialback);",
+     "(void)tls, fed_receive_answer(c, as, S2S_TLS_OPTIONAL, external, dialback);", ["in_by_clear"], "matrix"),
     # direct TLS where policy wants none
     ("matrix", "src/fed/link.c", "fed_link_tls_level(t) == S2S_TLS_NONE) fed_plan_without_direct(p);", "false) fed_plan_without_direct(p);",
      ["out_by_direct_tls"], "matrix"),
