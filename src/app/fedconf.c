@@ -75,6 +75,7 @@ static const fed_policy *policies(app_settings *s)
                               .max_stanza = p->max_stanza,
                               .rate = p->rate,
                               .sm = p->sm,
+                              .ping = p->ping,
                               .bidi = (fed_bidi)p->bidi};
     }
     return out;

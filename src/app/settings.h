@@ -96,6 +96,7 @@ typedef struct app_peer {
     uint64_t rate;
     size_t max_stanza;
     bool sm;
+    bool ping;
     int bidi; /* fed_bidi */
 } app_peer;
 

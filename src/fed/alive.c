@@ -2,6 +2,7 @@
 #include "fed/alive.h"
 
 #include "fed/conn.h"
+#include "fed/ping.h"
 
 /* A peer that closes idle streams itself is shown in time that this one is wanted. */
 static uint64_t quiet_ms(const fed_conn *c)
@@ -74,8 +75,10 @@ static void keep_alive(fed_conn *c)
     uint64_t before = s2s_stream_out_total(c->s);
     c->stirred_at = c->f->now;
     if (fed_alive_ask(c)) return;
-    s2s_stream_keep_alive(c->s);
-    expect_answer(c, quietly(c, before));
+    bool pinged = fed_ping_send(c);
+    if (!pinged) s2s_stream_keep_alive(c->s);
+    uint64_t end = quietly(c, before);
+    expect_answer(c, pinged ? 0 : end);
     fed_conn_poke(c);
 }
 

@@ -74,6 +74,7 @@ typedef struct
     size_t max_stanza; /* bytes; 0: limits.stanza */
     uint64_t rate;     /* bytes per second read from one connection; 0: no limit */
     bool sm;           /* stream management (XEP-0198), where the peer knows it */
+    bool ping;         /* quiet connections to it are kept alive by pings (XEP-0199) */
     fed_bidi bidi;
 } fed_policy;
 

@@ -4,6 +4,7 @@
 #include "fed/bounce.h"
 #include "fed/conn.h"
 #include "fed/pair.h"
+#include "fed/ping.h"
 #include "fed/say.h"
 #include "fed/tally.h"
 #include "fed/target.h"
@@ -173,6 +174,7 @@ void fed_route_stanza(fed_conn *c, const s2s_stanza *st)
     fed_pair *p = fed_pair_find(f, &st->from_domain, &st->to_domain);
     S2S_ASSERT(p != NULL); /* c feeds it */
     assert_proved(c, p);
+    if (fed_ping_answered(c, st)) return;
     fed_item *item = accept(c, st, p->way);
     if (item == NULL) return;
     s2s_err why = may_cross(p, st);

@@ -189,6 +189,8 @@ typedef enum fed_conn_state {
     FED_CONN_ENDED
 } fed_conn_state;
 
+enum { FED_PING_ID = sizeof "ping-" + 32 };
+
 enum { FED_PAUSE_STALL = 1, FED_PAUSE_RATE = 2, FED_PAUSE_INQUIRY = 4 };
 
 struct fed_conn {
@@ -226,10 +228,11 @@ struct fed_conn {
     uint64_t answer_end; /* ... its kernel by acknowledging so much; 0: itself by a word */
     uint64_t
         enabled_by; /* stream management was asked for and is to be granted or not, 0: it was not */
-    size_t quiet_out;      /* bytes still to be sent that are no activity */
-    bool resting;          /* since then nothing came or went, and it holds no more than it must */
-    uint64_t half_since;   /* 0: nothing half read */
-    uint64_t unsent_since; /* 0: nothing to send */
+    char ping[FED_PING_ID]; /* id of the last of ours (XEP-0199); "": answered, or there was none */
+    size_t quiet_out;       /* bytes still to be sent that are no activity */
+    bool resting;           /* since then nothing came or went, and it holds no more than it must */
+    uint64_t half_since;    /* 0: nothing half read */
+    uint64_t unsent_since;  /* 0: nothing to send */
     /* accepted connections, and with bidi those we made */
     fed_admit *admit;
     const fed_server *server; /* inside: whose; NULL: not known yet */

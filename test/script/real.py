@@ -102,6 +102,8 @@ class Real:
                            "proof": facts.get("proof", "certificate,dialback").split(",")}
             if "bidi" in facts:
                 peers[name]["bidi"] = facts["bidi"]
+            if "ping" in facts:
+                peers[name]["ping"] = facts["ping"] == "yes"
             if "allow" in facts:
                 peers[name]["allow"] = facts["allow"] == "yes"
         return {"listen": {"outside": [f"{self.net}.1:5269"], "direct_tls": [f"{self.net}.1:5270"],

@@ -30,7 +30,7 @@ class Sim:
         for name, facts in world.peers + ([] if any(n == "*" for n, _ in world.peers) else [("*", {})]):
             proofs = sum(PROOFS[p] for p in facts.get("proof", "certificate,dialback").split(","))
             self.command(f"peer {name} {YES[facts.get('allow', 'yes')]} {facts.get('tls', 'required')} {proofs} "
-                         f"{BIDI[facts.get('bidi', 'yes')]}")
+                         f"{BIDI[facts.get('bidi', 'yes')]} {YES[facts.get('ping', 'no')]}")
         for name, value in world.limits.items():
             self.command(f"limit {name} {value}")
         self.command(f"doubt {world.doubt}")

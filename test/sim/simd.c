@@ -387,7 +387,8 @@ static void add_policy(sim_daemon *d, char **words)
                     .sm = true,
                     .tls = tls_of(words[3]),
                     .proofs = (unsigned)number_of(words[4]),
-                    .bidi = words[5] ? (fed_bidi)number_of(words[5]) : FED_BIDI_YES};
+                    .bidi = words[5] ? (fed_bidi)number_of(words[5]) : FED_BIDI_YES,
+                    .ping = words[5] && words[6] && number_of(words[6]) != 0};
     if (!strcmp(words[1], "*"))
         p.match = FED_MATCH_ALL;
     else if (!strncmp(words[1], "*.", 2)) {

@@ -405,6 +405,81 @@ static void found_dead(void **state)
     }
 }
 
+static const sim_stanza *last_ping(const sim_host *h)
+{
+    for (size_t i = h->n_got; i > 0; i--)
+        if (strncmp(h->got[i - 1].id, "ping-", 5) == 0) return &h->got[i - 1];
+    return NULL;
+}
+
+static void answer_ping(scene *c, const char *type)
+{
+    char xml[256];
+    const sim_stanza *ping = last_ping(c->far);
+    assert_non_null(ping);
+    assert_non_null(strstr(ping->bytes, "<ping xmlns='urn:xmpp:ping'/>"));
+    snprintf(xml, sizeof xml, "<iq type='%s' from='far.example' to='loc.example' id='%s'/>", type,
+             ping->id);
+    sim_send_xml(c->far, "far.example", "loc.example", xml);
+}
+
+/* The answer comes over another connection; an error is one; nobody else sees it. */
+/* rows: prac-ping-out */
+static void pinged(void **state)
+{
+    (void)state;
+    scene c = begin(false, false);
+    c.s->policies[0].ping = true;
+    sim_start(c.s);
+    out(&c, 0, 1);
+    sim_run(c.s, 10000);
+    assert_null(last_ping(c.far));
+    for (int i = 0; i < 3; i++) {
+        sim_run(c.s, 300000);
+        answer_ping(&c, i == 1 ? "error" : "result");
+    }
+    sim_run(c.s, 60000);
+    assert_int_equal(sim_conns(c.far, S2S_RECEIVING), 1);
+    assert_int_equal(sim_hq(c.s)->n_got, 0);
+    assert_int_equal(sim_ledger(c.s, FED_INBOUND).accepted, 0);
+    assert_false(sim_logged(c.s, "conn_ended", "why=peer_gone"));
+    check_balanced_end(&c);
+}
+
+/* Its kernel acknowledges all that comes, and that is not enough. */
+static void does_not_answer_pings(void **state)
+{
+    (void)state;
+    scene c = begin(false, false);
+    c.s->policies[0].ping = true;
+    sim_start(c.s);
+    out(&c, 0, 1);
+    sim_run(c.s, 315000);
+    assert_non_null(last_ping(c.far));
+    assert_int_equal(sim_conns(c.far, S2S_RECEIVING), 1);
+    sim_run(c.s, 31000);
+    assert_true(sim_logged(c.s, "conn_ended", "why=peer_gone"));
+    assert_int_equal(sim_conns(c.far, S2S_RECEIVING), 0);
+    check_balanced_end(&c);
+}
+
+/* What only looks like an answer goes its way; who knows XEP-0198 is asked by that. */
+static void no_answers_to_pings(void **state)
+{
+    (void)state;
+    scene c = begin(true, false);
+    c.s->policies[0].ping = true;
+    sim_start(c.s);
+    out(&c, 0, 1);
+    sim_send_xml(c.far, "far.example", "loc.example",
+                 "<iq type='result' from='far.example' to='loc.example' "
+                 "id='ping-0123456789abcdef0123456789abcdef'/>");
+    sim_run(c.s, 315000);
+    assert_null(last_ping(c.far));
+    assert_int_equal(sim_hq(c.s)->n_got, 1);
+    check_balanced_end(&c);
+}
+
 /* rows: X0478-idle */
 static void in_time_for_a_peer_that_closes_early(void **state)
 {
@@ -463,6 +538,9 @@ int main(void)
         cmocka_unit_test(drained),
         cmocka_unit_test(looked_after),
         cmocka_unit_test(found_dead),
+        cmocka_unit_test(pinged),
+        cmocka_unit_test(does_not_answer_pings),
+        cmocka_unit_test(no_answers_to_pings),
         cmocka_unit_test(in_time_for_a_peer_that_closes_early),
         cmocka_unit_test(too_long_for_this_peer),
     };
