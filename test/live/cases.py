@@ -9,6 +9,7 @@ import collections
 import re
 
 import burst
+from jabberd2 import Jabberd2
 from lab import until
 from proxy import binary, unbalanced
 from stage import (BAD_POSH, BEHIND, BIDI, BIDI_LOCAL, BOGUS, DANE, DIRECT, DIRECT_LOCAL, HALF_DEAD, INSECURE, LOCAL, MANY, MISMATCH, NOBODY,
@@ -467,7 +468,7 @@ async def managed_streams(stage):
 def _burst(what, direction, killed, of, managed, remote="pro-cert"):
     """`of`: whose server or link dies; `inner` is a local server that knows stream management."""
     leg = "with" if managed else "without"
-    whose = REMOTE[remote]
+    whose = REMOTE.get(remote, (Jabberd2, "dialback"))
     title = f"burst: 10,000 {direction}, {whose[0].TITLE} ({whose[1]}) outside, {what} dies; a leg {leg} XEP-0198"
 
     @case(title, 200)
@@ -503,3 +504,5 @@ _burst("the inside link", "inbound", "link", "hq1", False)
 _burst("the local server", "inbound", "server", "hq1", False)
 _burst("the outside link", "outbound", "link", "ejb-dial", False, "ejb-dial")
 _burst("the remote server", "outbound", "server", "pro-dial", False, "pro-dial")
+_burst("the outside link", "outbound", "link", "jab-dial", False, "jab-dial")
+_burst("the remote server", "outbound", "server", "jab-dial", False, "jab-dial")

@@ -25,6 +25,7 @@ import os
 import ca
 import lab
 import zones
+from jabberd2 import Jabberd2
 from proxy import Causeway, Inner
 from servers import Ejabberd, Nginx, Prosody, Unbound, records_for
 from users import User
@@ -36,6 +37,8 @@ REMOTE = {"pro-cert": (Prosody, "certificate"), "ejb-cert": (Ejabberd, "certific
 DIRECT = {"pro-tls": Prosody, "ejb-tls": Ejabberd}
 # Stanzas go both ways on one connection with these (mod_s2s_bidi): a remote Prosody, and a local one.
 BIDI = "pro-bidi"
+# Dialback alone; its S2S, session manager, C2S and router are programs of their own.
+JABBERD2 = "jab-dial"
 BIDI_LOCAL = {"hq3": (Prosody, ["eta.example"])}
 # Domains of hq1 that the DNS says are better reached by direct TLS, at this port of the proxy: the common one, its own.
 DIRECT_LOCAL = {"delta.example": 5269, "epsilon.example": 5270}
@@ -79,6 +82,7 @@ class Stage:
         for name, kind in DIRECT.items():
             self._make_remote(name, kind, "certificate", direct=True)
         self._make_remote(BIDI, Prosody, "certificate", bidi=True)
+        self._make_jabberd2()
         self._make_many()
         self.servers["dns"] = Unbound(self.lab.hosts["dns"], self.records, self.zones)
 
@@ -97,6 +101,7 @@ class Stage:
         host(DANE, {"outside": 31})
         host("pro-posh", {"outside": 32})
         host("web", {"outside": 33})
+        host(JABBERD2, {"outside": 34})
         self.dns = self.lab.hosts["dns"].address["outside"]
         self.inside_dns = self.lab.hosts["proxy"].address["inside"]
 
@@ -193,6 +198,12 @@ class Stage:
                               s2s_use_starttls="required", certfiles=[leaf.both],
                               ca_file=trust, s2s_cafile=trust)
         self._add(name, server)
+
+    def _make_jabberd2(self):
+        h, domain = self.lab.hosts[JABBERD2], domain_of(JABBERD2)
+        self.records += records_for(domain, "s." + domain, [h.address["outside"]], [])
+        self._add(JABBERD2, Jabberd2(h, [domain], ["ann@" + domain], self.dns,
+                                     ca.self_signed(lab.ROOT + "/self", domain).both, self.other_ca.file))
 
     def _make_many(self):
         h = self.lab.hosts["many"]

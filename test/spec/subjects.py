@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 TEST = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TEST, "live")]
 
+from jabberd2 import Jabberd2  # noqa: E402
 from proxy import binary  # noqa: E402
 from servers import Ejabberd, Prosody, Server  # noqa: E402
 
@@ -56,69 +57,8 @@ def ejabberd(host, leaf):
     return server, f"ejabberd {version_of('ejabberd')}"
 
 
-class Jabberd2(Server):
-    """Three of its programs: the router, the session manager and S2S."""
-
-    TITLE, PACKAGE, LOG = "jabberd2", "jabberd2", "s2s.log"
-    MODULES = "/usr/lib/x86_64-linux-gnu/jabberd2"
-    ROUTER = "<router><ip>127.0.0.1</ip><port>5347</port><user>jabberd</user><pass>secret</pass>" \
-             "<retry><init>60</init><lost>3</lost><sleep>1</sleep></retry></router>"
-
-    def __init__(self, host, domains, leaf):
-        super().__init__(host, domains)
-        self.others = []
-        host.resolver(DNS)
-        log = "<log type='file'><ident>x</ident><file>{}</file></log>"
-        path = host.path
-        host.write("users.xml", "<users><user><name>jabberd</name><secret>secret</secret></user></users>")
-        host.write("router.xml", f"""<router><id>router</id>{log.format(path('router.log'))}
-            <local><ip>127.0.0.1</ip><port>5347</port><users>{path('users.xml')}</users><secret>secret</secret></local>
-            <io><max_fds>1024</max_fds></io><aci><acl type='all'><user>jabberd</user></acl></aci></router>""")
-        host.write("s2s.xml", f"""<s2s><id>s2s</id>{self.ROUTER}{log.format(path(self.LOG))}
-            <local><ip>0.0.0.0</ip><port>5269</port><pemfile>{leaf.both}</pemfile><cachain>{leaf.ca}</cachain></local>
-            <io><max_fds>1024</max_fds><limits><stanzasize>65535</stanzasize></limits></io>
-            <lookup><srv>xmpp-server</srv></lookup><out-conn-reuse/>
-            <security><require_tls/></security></s2s>""")
-        host.write("sm.xml", self.session_manager(log.format(path("sm.log")), path("fs")))
-        os.makedirs(path("fs"), exist_ok=True)
-
-    def session_manager(self, log, folder):
-        with open("/etc/jabberd2/sm.xml", encoding="utf-8") as file:  # the package's own chains of modules
-            modules = re.search(r"<modules>.*?</modules>", file.read(), re.S)[0]
-        ids = "".join(f"<id>{d}</id>" for d in self.domains)
-        return (f"<sm><id>sm</id>{self.ROUTER}{log}<local>{ids}</local>"
-                f"<storage><path>{self.MODULES}</path><driver>fs</driver><fs><path>{folder}</path></fs></storage>"
-                f"{modules}</sm>")
-
-    def argv(self):
-        return ["jabberd2-s2s", "-c", self.host.path("s2s.xml")]
-
-    def environ(self):
-        return {"NAMESERVERS": DNS}
-
-    def launch(self):
-        for name in ("router", "sm"):
-            self.others.append(self.host.start([f"jabberd2-{name}", "-c", self.host.path(name + ".xml")], name + ".out"))
-        super().launch()
-
-    def is_serving(self):
-        return self.host.listens(5269) and self.sm_is_bound()
-
-    def sm_is_bound(self):
-        lines = "\n".join(open(self.host.path("router.log"), encoding="utf-8", errors="replace").readlines()
-                          if os.path.exists(self.host.path("router.log")) else [])
-        return all(f"[{d}] online" in lines for d in self.domains)
-
-    def _end(self, sig):
-        super()._end(sig)
-        for process in self.others:
-            os.killpg(process.pid, sig)
-            process.wait(20)
-        self.others.clear()
-
-
 def jabberd2(host, leaf):
-    return Jabberd2(host, DOMAINS, leaf), f"jabberd2 {version_of('jabberd2')}"
+    return Jabberd2(host, DOMAINS, dns=DNS, cert=leaf.both, trust=leaf.ca), f"jabberd2 {version_of('jabberd2')}"
 
 
 class Causeway(Server):
